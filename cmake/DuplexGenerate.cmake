@@ -1,0 +1,1 @@
+# Written with the contract room: duplex_generate().
