@@ -1,0 +1,162 @@
+#include "duplex/runtime/loop.h"
+
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <system_error>
+#include <utility>
+
+#include "runtime/timer_wheel.h"
+
+namespace duplex {
+namespace {
+thread_local Loop* current_loop = nullptr;
+}
+
+Loop* Loop::current() { return current_loop; }
+
+Loop::Loop(Options options) : options_(options) {
+  epoll_ = epoll_create1(EPOLL_CLOEXEC);
+  wake_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (epoll_ < 0 || wake_ < 0) throw std::system_error(errno, std::generic_category(), "an event loop's descriptors");
+  epoll_event event{};
+  event.events = EPOLLIN;
+  event.data.ptr = nullptr;
+  epoll_ctl(epoll_, EPOLL_CTL_ADD, wake_, &event);
+  now_ = Clock::now();
+  wall_now_ = std::chrono::system_clock::now();
+  timers_ = std::make_unique<TimerWheel>(now_);
+}
+
+Loop::~Loop() {
+  close(wake_);
+  close(epoll_);
+}
+
+void Loop::read_clock() {
+  if (!options_.virtual_time) now_ = std::max<Time>(now_, Clock::now());
+  wall_now_ = std::chrono::system_clock::now();
+}
+
+void Loop::arm(Timer& timer, Time due) { timers_->arm(timer, due); }
+
+bool Loop::watch(int fd, Watch& watch) {
+  epoll_event event{};
+  event.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
+  event.data.ptr = &watch;
+  return epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event) == 0;
+}
+
+void Loop::unwatch(int fd, Watch& watch) {
+  epoll_ctl(epoll_, EPOLL_CTL_DEL, fd, nullptr);
+  unwatched_.push_back(&watch);
+}
+
+void Loop::post(std::move_only_function<void()> f) {
+  {
+    std::lock_guard lock(mutex_);
+    posted_.push_back(std::move(f));
+  }
+  if (!woken_.exchange(true)) {
+    uint64_t one = 1;
+    [[maybe_unused]] auto n = write(wake_, &one, sizeof one);
+  }
+}
+
+void Loop::stop() {
+  stopping_ = true;
+  post([] {});
+}
+
+void Loop::run_posted() {
+  std::vector<std::move_only_function<void()>> batch;
+  {
+    std::lock_guard lock(mutex_);
+    batch.swap(posted_);
+  }
+  for (auto& f : batch) {
+    step();
+    f();
+  }
+}
+
+void Loop::drain_ready() {
+  // A batch at a time, so that a coroutine that readies itself again and again does not starve the sockets.
+  for (int round = 0; round < 64 && !ready_.empty(); ++round) {
+    List<Ready, ReadyTag> batch;
+    batch.splice(ready_);
+    while (!batch.empty()) {
+      step();
+      batch.pop_front().run();
+    }
+  }
+  List<EndOfTurn, EndOfTurnTag> ending;
+  ending.splice(end_of_turn_);
+  while (!ending.empty()) ending.pop_front().end_of_turn();
+}
+
+void Loop::wait() {
+  int timeout = -1;
+  if (!ready_.empty() || !end_of_turn_.empty()) {
+    timeout = 0;
+  } else {
+    Time next = timers_->next();
+    if (next != kNever) {
+      if (options_.virtual_time) {
+        timeout = 0;
+      } else {
+        auto left = std::chrono::ceil<std::chrono::milliseconds>(next - now_).count();
+        timeout = static_cast<int>(std::clamp<long>(left, 0, 60'000));
+      }
+    }
+  }
+  epoll_event events[256];
+  running_.store(nullptr, std::memory_order_relaxed);
+  if (timeout != 0) progress_.store(progress_.load(std::memory_order_relaxed) | 1, std::memory_order_relaxed);
+  int count = epoll_wait(epoll_, events, 256, timeout);
+  progress_.store((progress_.load(std::memory_order_relaxed) & ~uint64_t{1}) + 2, std::memory_order_relaxed);
+  read_clock();
+  ++turns_;
+  bool woken = false;
+  unwatched_.clear();
+  for (int i = 0; i < count; ++i) {
+    auto* watch = static_cast<Watch*>(events[i].data.ptr);
+    if (!watch) {
+      woken = true;
+      continue;
+    }
+    if (!unwatched_.empty() && std::find(unwatched_.begin(), unwatched_.end(), watch) != unwatched_.end()) continue;
+    uint32_t what = events[i].events;
+    step();
+    watch->on_ready(what & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR), what & (EPOLLOUT | EPOLLHUP | EPOLLERR));
+  }
+  if (woken) {
+    uint64_t value;
+    [[maybe_unused]] auto n = read(wake_, &value, sizeof value);
+    woken_.store(false);
+    run_posted();
+  }
+  if (options_.virtual_time && count == 0 && ready_.empty()) {
+    Time next = timers_->next();
+    if (next != kNever) now_ = std::max(now_, next);
+  }
+  timers_->advance(now_);
+}
+
+void Loop::run() {
+  Loop* outer = std::exchange(current_loop, this);
+  read_clock();
+  while (!stopping_.load(std::memory_order_relaxed)) {
+    drain_ready();
+    if (stopping_.load(std::memory_order_relaxed)) break;
+    wait();
+  }
+  drain_ready();  // frames that ended with the last task are freed from here
+  stopping_ = false;
+  current_loop = outer;
+}
+
+}  // namespace duplex
