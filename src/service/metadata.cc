@@ -1,0 +1,108 @@
+#include "duplex/service/metadata.h"
+
+#include <algorithm>
+#include <string>
+
+namespace duplex {
+namespace {
+
+struct Lengths {
+  uint32_t name, value;
+};
+
+bool is_name_octet(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
+}
+
+bool is_reserved(std::string_view name) {
+  static constexpr std::string_view kReserved[] = {"content-type",      "content-length", "te",     "user-agent",
+                                                   "transfer-encoding", "connection",     "host",   "keep-alive",
+                                                   "proxy-connection",  "upgrade",        "trailer"};
+  return name.starts_with("grpc-") || std::find(std::begin(kReserved), std::end(kReserved), name) != std::end(kReserved);
+}
+
+}  // namespace
+
+Metadata::Entry Metadata::Iterator::operator*() const {
+  Lengths n;
+  std::memcpy(&n, at_, sizeof n);
+  const char* name = at_ + sizeof n;
+  return {{name, n.name}, {name + n.name, n.value}};
+}
+
+Metadata::Iterator& Metadata::Iterator::operator++() {
+  Lengths n;
+  std::memcpy(&n, at_, sizeof n);
+  at_ += sizeof n + n.name + n.value;
+  return *this;
+}
+
+Metadata::Metadata(const Metadata& o) : rep_(o.rep_) {
+  if (rep_) rep_->refs.fetch_add(1, std::memory_order_relaxed);
+}
+
+void Metadata::drop() {
+  if (rep_ && rep_->refs.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+    rep_->~Rep();
+    free_list_release(rep_, sizeof(Rep));
+  }
+  rep_ = nullptr;
+}
+
+Metadata::Rep& Metadata::own() {
+  if (rep_ && rep_->refs.load(std::memory_order_acquire) == 1) return *rep_;
+  Rep* mine = new (free_list_allocate(sizeof(Rep))) Rep;
+  if (rep_) {
+    mine->count = rep_->count;
+    mine->data.append(rep_->data.view());
+    drop();
+  } else {
+    mine->data.reserve(240);
+  }
+  rep_ = mine;
+  return *rep_;
+}
+
+size_t Metadata::octets() const {
+  return rep_ ? rep_->data.size() + rep_->count * (32 - sizeof(Lengths)) : 0;
+}
+
+std::optional<std::string_view> Metadata::find(std::string_view name) const {
+  for (Entry e : *this)
+    if (e.name == name) return e.value;
+  return std::nullopt;
+}
+
+void Metadata::add(std::string_view name, std::string_view value) {
+  Rep& rep = own();
+  Lengths n{static_cast<uint32_t>(name.size()), static_cast<uint32_t>(value.size())};
+  char* at = rep.data.extend(sizeof n + name.size() + value.size());
+  std::memcpy(at, &n, sizeof n);
+  if (!name.empty()) std::memcpy(at + sizeof n, name.data(), name.size());
+  if (!value.empty()) std::memcpy(at + sizeof n + name.size(), value.data(), value.size());
+  ++rep.count;
+}
+
+Status Metadata::set_by_user(std::string_view name, std::string_view value) {
+  std::string shown(name.substr(0, 100));
+  if (name.empty()) return Status::invalid_argument("a metadata name is empty");
+  if (!std::all_of(name.begin(), name.end(), is_name_octet))
+    return Status::invalid_argument("metadata name '" + shown + "': only a-z, 0-9, '-', '_' and '.' are allowed");
+  if (is_reserved(name)) return Status::invalid_argument("metadata name '" + shown + "' is the protocol's own");
+  if (!is_binary_name(name) &&
+      !std::all_of(value.begin(), value.end(), [](char c) { return c >= 0x20 && c <= 0x7e; }))
+    return Status::invalid_argument("the value of metadata '" + shown +
+                                    "' is not printable ASCII; a name that ends in -bin may carry any bytes");
+  add(name, value);
+  return {};
+}
+
+void Metadata::remove(std::string_view name) {
+  if (!find(name)) return;
+  Metadata kept;
+  for (Entry e : *this)
+    if (e.name != name) kept.add(e.name, e.value);
+  *this = std::move(kept);
+}
+
+}  // namespace duplex
