@@ -131,7 +131,8 @@ void Loop::wait() {
     if (!unwatched_.empty() && std::find(unwatched_.begin(), unwatched_.end(), watch) != unwatched_.end()) continue;
     uint32_t what = events[i].events;
     step();
-    watch->on_ready(what & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR), what & (EPOLLOUT | EPOLLHUP | EPOLLERR));
+    watch->on_ready(what & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR), what & (EPOLLOUT | EPOLLHUP | EPOLLERR),
+                    what & (EPOLLRDHUP | EPOLLHUP | EPOLLERR));
   }
   if (woken) {
     uint64_t value;

@@ -63,7 +63,8 @@ class TimerWheel;
 // Readiness of one file descriptor, edge-triggered: on_ready comes again only after an attempt that met EAGAIN.
 class Watch {
  public:
-  virtual void on_ready(bool readable, bool writable) = 0;
+  // hangup: the other side has closed its half, or the socket has failed; read until it says so.
+  virtual void on_ready(bool readable, bool writable, bool hangup) = 0;
 
  protected:
   ~Watch() = default;

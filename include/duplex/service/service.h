@@ -56,7 +56,7 @@
 #include "duplex/base/status.h"
 #include "duplex/runtime/context.h"
 #include "duplex/runtime/task.h"
-#include "duplex/service/metadata.h"
+#include "duplex/base/metadata.h"
 
 namespace duplex {
 

@@ -1,4 +1,4 @@
-#include "duplex/service/metadata.h"
+#include "duplex/base/metadata.h"
 
 #include <algorithm>
 #include <string>

@@ -1,0 +1,31 @@
+// ServerConnection: one accepted socket that speaks HTTP/1.1 or HTTP/2 by prior knowledge, told apart by its first
+// octets (RFC 9113 section 3.4).
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "duplex/http/exchange.h"
+
+namespace duplex::http {
+
+class ServerConnection {
+ public:
+  virtual ~ServerConnection() = default;
+  // Stops taking new exchanges: HTTP/2 sends GOAWAY in two phases, HTTP/1.1 answers the last with `connection: close`.
+  virtual void drain() = 0;
+  // Cancels what runs with that reason; the connection ends when its exchanges have.
+  virtual void cancel(const Status& why) = 0;
+};
+
+struct ServerOptions {
+  Limits limits;
+  Handler* handler = nullptr;  // outlives the connection
+};
+
+// Serves the accepted, non-blocking socket `fd` until it ends; owns fd. `ctx` is the parent of all its exchanges'
+// Contexts. `started` (may be null) is set to the connection while it lives.
+Task<void> serve_connection(Context& ctx, int fd, std::string peer, const ServerOptions& options,
+                            ServerConnection** started);
+
+}  // namespace duplex::http

@@ -1,0 +1,92 @@
+#include "http/socket_io.h"
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+namespace duplex::http {
+namespace {
+// Shared by the loop's connections: what is read is parsed before anything else reads.
+constexpr size_t kReadSize = 64 * 1024;
+thread_local char read_buffer[kReadSize];
+}  // namespace
+
+bool SocketIo::start_io() { return loop_.watch(fd_, *this); }
+
+void SocketIo::close_socket() {
+  if (fd_ < 0) return;
+  loop_.unwatch(fd_, *this);
+  EndOfTurn::unlink();
+  ::close(fd_);
+  fd_ = -1;
+}
+
+void SocketIo::on_ready(bool readable, bool writable, bool hangup) {
+  if (writable && write_blocked_) {
+    write_blocked_ = false;
+    write_out();
+    if (!write_blocked_ && fd_ >= 0) on_written();
+  }
+  hangup_ |= hangup;
+  if (readable && fd_ >= 0) {
+    readable_ = true;
+    if (reading_) read_some(hangup_);
+  }
+}
+
+void SocketIo::resume_reading() {
+  if (reading_) return;
+  reading_ = true;
+  if (readable_ && fd_ >= 0) read_some(true);
+}
+
+void SocketIo::read_some(bool to_the_end) {
+  // One read a turn is the rule; a full buffer or a hangup means that more is there for certain.
+  while (fd_ >= 0 && reading_ && !eof_seen_) {
+    ssize_t n = ::recv(fd_, read_buffer, kReadSize, 0);
+    if (n > 0) {
+      on_octets(read_buffer, static_cast<size_t>(n));
+      want_write();
+      if (static_cast<size_t>(n) < kReadSize && !to_the_end) {
+        readable_ = false;
+        return;
+      }
+      continue;
+    }
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+      readable_ = false;
+      return;
+    }
+    eof_seen_ = true;
+    on_eof(n == 0 ? 0 : errno);
+    return;
+  }
+}
+
+void SocketIo::write_out() {
+  size_t sent = 0;
+  while (fd_ >= 0 && sent < out_.size()) {
+    ssize_t n = ::send(fd_, out_.data() + sent, out_.size() - sent, MSG_NOSIGNAL);
+    if (n > 0) {
+      sent += static_cast<size_t>(n);
+      continue;
+    }
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+      write_blocked_ = true;
+      break;
+    }
+    int error = errno;
+    out_.clear();
+    if (!eof_seen_) {
+      eof_seen_ = true;
+      on_eof(error);
+    }
+    return;
+  }
+  out_.consume(sent);
+}
+
+}  // namespace duplex::http

@@ -1,0 +1,49 @@
+// SocketIo: a non-blocking socket's octets in and out, one read and one write a turn. The base of every connection.
+#pragma once
+
+#include "duplex/base/bytes.h"
+#include "duplex/runtime/loop.h"
+
+namespace duplex::http {
+
+class SocketIo : public Watch, public EndOfTurn {
+ public:
+  SocketIo(const SocketIo&) = delete;
+
+ protected:
+  SocketIo(Loop& loop, int fd) : loop_(loop), fd_(fd) {}
+  ~SocketIo() { close_socket(); }
+
+  // Begins to watch. False: the loop cannot (out of descriptors).
+  bool start_io();
+  // Asks for end_of_turn().
+  void want_write() {
+    if (fd_ >= 0 && !write_blocked_) loop_.at_end_of_turn(*this);
+  }
+  // Sends what `out_` holds; keeps what the system did not take and goes on when it can.
+  void write_out();
+  bool write_blocked() const { return write_blocked_; }
+  // Stops reading until resume_reading(): the system's buffer fills and holds the peer back.
+  void pause_reading() { reading_ = false; }
+  void resume_reading();
+  void close_socket();
+  bool open() const { return fd_ >= 0; }
+
+  // A batch of octets arrived. After it, one end of turn.
+  virtual void on_octets(const char* data, size_t size) = 0;
+  // The peer has closed its half (error 0) or the socket failed (errno). Called once.
+  virtual void on_eof(int error) = 0;
+  // What was blocked has gone out.
+  virtual void on_written() = 0;
+
+  Loop& loop_;
+  Buffer out_;
+
+ private:
+  void on_ready(bool readable, bool writable, bool hangup) final;
+  void read_some(bool to_the_end);
+  int fd_;
+  bool write_blocked_ = false, reading_ = true, readable_ = false, eof_seen_ = false, hangup_ = false;
+};
+
+}  // namespace duplex::http
