@@ -56,6 +56,9 @@ function(duplex_room name)
   endif()
 endfunction()
 
+# All unit tests and nothing else: what is built and run under the sanitizers.
+add_custom_target(unit_tests)
+
 # duplex_test(NAME SOURCES file... [LIBRARIES target...]): a GoogleTest program, one ctest test, labelled `unit`.
 function(duplex_test name)
   cmake_parse_arguments(TEST "" "" "SOURCES;LIBRARIES" ${ARGN})
@@ -65,4 +68,5 @@ function(duplex_test name)
   target_link_libraries(${name} PRIVATE ${TEST_LIBRARIES} GTest::gtest GTest::gtest_main duplex_warnings)
   add_test(NAME ${name} COMMAND ${name})
   set_tests_properties(${name} PROPERTIES LABELS unit TIMEOUT 300)
+  add_dependencies(unit_tests ${name})
 endfunction()
