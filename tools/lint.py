@@ -7,6 +7,7 @@ import concurrent.futures
 import json
 import os
 import pathlib
+import shlex
 import subprocess
 import sys
 
@@ -21,7 +22,8 @@ def main(arguments):
         source = pathlib.Path(entry["file"])
         if source.suffix != ".cc" or not source.is_relative_to(ROOT) or source.is_relative_to(ROOT / "build"):
             continue  # generated, or C of someone else
-        thing = pathlib.Path(entry["directory"]) / entry["output"]
+        words = shlex.split(entry["command"])
+        thing = pathlib.Path(entry["directory"]) / words[words.index("-o") + 1]
         stamp = stamps / str(source.relative_to(ROOT)).replace("/", "+")
         fresh = stamp.exists() and thing.exists() and stamp.stat().st_mtime >= max(
             thing.stat().st_mtime, (ROOT / ".clang-tidy").stat().st_mtime)
