@@ -1,0 +1,70 @@
+#include "http/http2_server.h"
+
+#include "duplex/runtime/scope.h"
+#include "http/http2_session.h"
+
+namespace duplex::http {
+namespace {
+
+class Http2Server final : public ServerConnection, private Http2Session::Requests {
+ public:
+  Http2Server(Context& ctx, int fd, std::string peer, const ServerOptions& options)
+      : scope_(ctx), handler_(*options.handler),
+        session_(this, ctx.loop(), fd, std::move(peer), options.limits), idle_limit_(options.limits.idle) {}
+
+  void drain() override { session_.drain(); }
+  void cancel(const Status& why) override { scope_.cancel(why); }
+
+  Task<void> run(std::string_view already) {
+    if (!session_.start(already)) co_return;
+    while (!session_.over() && !scope_.context().cancelled()) co_await wait_while_used();
+    if (!session_.over() && scope_.running() == 0) session_.end(0);  // idle too long, or cancelled with nothing to do
+    co_await scope_.join();
+    // Cancelled from above: what the calls answered goes out, then GOAWAY, but a peer that does not read cannot hold us.
+    Context bounded(scope_.context().loop());
+    bounded.set_deadline(after(bounded.loop().now(), std::chrono::seconds(1)));
+    session_.end(0);
+    while (!session_.over())
+      if (!(co_await session_.ended().wait(bounded)).is_ok()) break;
+    session_.close_now(Status::unavailable("the connection has ended"));
+  }
+
+ private:
+  // Until the connection or its Context ends, or it was idle for too long (then it is cancelled).
+  Task<void> wait_while_used() {
+    Context watch(scope_.context());
+    watch.set_deadline(after(watch.loop().now(), idle_limit_));
+    uint64_t before = session_.octets_in();
+    Status s = co_await session_.ended().wait(watch);
+    if (s.code() == Code::kDeadlineExceeded && scope_.running() == 0 && session_.octets_in() == before)
+      session_.drain();
+  }
+
+  void on_request(Http2Stream& stream) override {
+    scope_.spawn([this, &stream](Context& ctx) { return serve(ctx, stream); });
+  }
+
+  Task<void> serve(Context& ctx, Http2Stream& stream) {
+    session_.claim(stream, ctx);
+    co_await handler_.serve(ctx, stream);
+    session_.release(stream);
+  }
+
+  Scope scope_;
+  Handler& handler_;
+  Http2Session session_;
+  const Duration idle_limit_;
+};
+
+}  // namespace
+
+Task<void> serve_http2(Context& ctx, int fd, std::string peer, const ServerOptions& options, std::string_view already,
+                       ServerConnection** started) {
+  Context own(ctx);
+  Http2Server server(own, fd, std::move(peer), options);
+  if (started) *started = &server;
+  co_await server.run(already);
+  if (started) *started = nullptr;
+}
+
+}  // namespace duplex::http

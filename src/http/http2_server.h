@@ -1,0 +1,14 @@
+// The server side of one HTTP/2 connection.
+#pragma once
+
+#include <string>
+
+#include "duplex/http/connection.h"
+
+namespace duplex::http {
+
+// Serves until the connection ends; owns fd. `already` was read from it before.
+Task<void> serve_http2(Context& ctx, int fd, std::string peer, const ServerOptions& options, std::string_view already,
+                       ServerConnection** started);
+
+}  // namespace duplex::http
