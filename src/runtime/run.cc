@@ -4,7 +4,15 @@
 
 namespace duplex {
 
-LoopThread::LoopThread() : thread_([this] { loop_.run(); }) {}
+LoopThread::LoopThread() {
+  loop_.set_background(&background_);
+  thread_ = std::thread([this] {
+    loop_.run();
+    std::lock_guard lock(mutex_);
+    has_ended_ = true;
+    ended_.notify_all();
+  });
+}
 
 LoopThread::~LoopThread() { stop(); }
 
@@ -15,16 +23,31 @@ bool LoopThread::pin(int core) {
   return pthread_setaffinity_np(thread_.native_handle(), sizeof set, &set) == 0;
 }
 
-void LoopThread::stop() {
-  if (!thread_.joinable()) return;
-  loop_.post([this] {
-    root_.cancel(Status::unavailable("the process is stopping"));
-    stop_scope_.spawn([this](Context&) -> Task<void> {
+void LoopThread::begin_stop(Duration grace) {
+  if (std::exchange(stopping_, true)) return;
+  loop_.post([this, grace] {
+    stop_scope_.spawn([this, grace](Context&) -> Task<void> {
+      if (grace > Duration::zero()) co_await scope_.join(after(loop_.now(), grace));
+      root_.cancel(Status::unavailable("the process is stopping"));
       co_await scope_.join();
+      background_root_.cancel(Status::unavailable("the process is stopping"));
+      co_await background_.join();
       loop_.stop();
     });
   });
-  thread_.join();
+}
+
+bool LoopThread::wait_stopped(Duration limit) {
+  std::unique_lock lock(mutex_);
+  if (!ended_.wait_for(lock, limit, [&] { return has_ended_; })) return false;
+  lock.unlock();
+  if (thread_.joinable()) thread_.join();
+  return true;
+}
+
+void LoopThread::stop(Duration grace) {
+  begin_stop(grace);
+  if (thread_.joinable()) thread_.join();
 }
 
 }  // namespace duplex

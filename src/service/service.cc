@@ -21,10 +21,55 @@ void report_current(Context& ctx, const Method& method) {
   }
 }
 
-class Guard final : public Service {
+// Sends the Reply's head before the first message.
+class ReplySink final : public Sink {
  public:
-  explicit Guard(std::shared_ptr<Service> next) : next_(std::move(next)) {}
-  Task<Outcome> call(Context& ctx, Call& c) override { return guarded(*next_, ctx, c); }
+  ReplySink(Sink& out, Reply& reply) : out_(out), reply_(reply) {}
+  Task<Status> head(Context& ctx, Metadata metadata) override {
+    head_sent_ = true;
+    for (Metadata::Entry e : reply_.head) metadata.add(e.name, e.value);
+    return out_.head(ctx, std::move(metadata));
+  }
+  Task<Status> write(Context& ctx, Message message) override {
+    if (head_sent_ || reply_.head.empty()) {
+      head_sent_ = true;
+      return out_.write(ctx, std::move(message));
+    }
+    return head_then_write(ctx, std::move(message));
+  }
+  Task<Status> interim(Context& ctx, Metadata metadata) override { return out_.interim(ctx, std::move(metadata)); }
+
+ private:
+  Task<Status> head_then_write(Context& ctx, Message message) {
+    if (Status s = co_await head(ctx, Metadata()); !s.is_ok()) co_return s;
+    co_return co_await out_.write(ctx, std::move(message));
+  }
+  Sink& out_;
+  Reply& reply_;
+  bool head_sent_ = false;
+};
+
+class Answer final : public Service {
+ public:
+  explicit Answer(std::shared_ptr<Service> next) : next_(std::move(next)) {}
+  Task<Outcome> call(Context& ctx, Call& c) override {
+    Reply reply;
+    ReplySink out(*c.out, reply);
+    Call inner(*c.method, c.metadata, *c.in, out);
+    ctx.set_call(&inner, &reply);
+    Outcome outcome;
+    bool threw = false;
+    try {
+      outcome = co_await next_->call(ctx, inner);
+    } catch (...) {
+      threw = true;
+      report_current(ctx, *c.method);
+    }
+    ctx.set_call(nullptr, nullptr);
+    if (threw) co_return Status::internal("internal error");
+    for (Metadata::Entry e : reply.trailers) outcome.trailers.add(e.name, e.value);
+    co_return outcome;
+  }
 
  private:
   std::shared_ptr<Service> next_;
@@ -50,9 +95,9 @@ Task<Outcome> guarded(Service& service, Context& ctx, Call& call) {
   co_return Status::internal("internal error");
 }
 
-Filter guard() {
+Filter answer() {
   return [](std::shared_ptr<Service> next) -> std::shared_ptr<Service> {
-    return std::make_shared<Guard>(std::move(next));
+    return std::make_shared<Answer>(std::move(next));
   };
 }
 

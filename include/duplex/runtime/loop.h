@@ -59,6 +59,7 @@ class Timer : public TimerTag {
 };
 
 class TimerWheel;
+class Scope;
 
 // Readiness of one file descriptor, edge-triggered: on_ready comes again only after an attempt that met EAGAIN.
 class Watch {
@@ -115,6 +116,11 @@ class Loop {
 
   uint64_t turns() const { return turns_; }
 
+  // Tasks that serve the loop itself, such as the keeper of a connection pool: cancelled when its own work has ended.
+  // Null on a loop that nobody gave one.
+  Scope* background() const { return background_; }
+  void set_background(Scope* scope) { background_ = scope; }
+
  private:
   void drain_ready();
   void run_posted();
@@ -131,6 +137,7 @@ class Loop {
   std::unique_ptr<TimerWheel> timers_;
   std::vector<Watch*> unwatched_;  // of the batch of events being handed out
   uint64_t turns_ = 0;
+  Scope* background_ = nullptr;
   std::atomic<uint64_t> progress_{0};
   std::atomic<const std::string_view*> running_{nullptr};
   std::atomic<bool> stopping_{false};

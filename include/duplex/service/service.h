@@ -196,7 +196,8 @@ void set_exception_report(ExceptionReport report);
 
 // Law 9: calls, and turns an exception into INTERNAL "internal error".
 Task<Outcome> guarded(Service& service, Context& ctx, Call& call);
-// The same as a filter.
-Filter guard();
+// The innermost filter of a server's chain: guarded(), and what stands behind ctx.call() and ctx.reply(). The Reply's
+// head leaves before the first message, its trailers with the Outcome.
+Filter answer();
 
 }  // namespace duplex

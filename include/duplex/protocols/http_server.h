@@ -1,0 +1,14 @@
+// The server half of plain HTTP: an exchange as a Call of opaque chunks, streamed both ways.
+//
+// Call::metadata holds the request's fields and, in front, the pseudo-metadata ":method", ":path" and ":authority".
+// The answer's head may hold ":status" (default 200). An Outcome that is not OK before the head is a problem document.
+#pragma once
+
+#include "duplex/http/exchange.h"
+#include "duplex/service/service.h"
+
+namespace duplex::plain {
+
+Task<void> serve(Context& ctx, http::Exchange& x, const Method& method, Service& service);
+
+}  // namespace duplex::plain

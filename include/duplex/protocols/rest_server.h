@@ -1,0 +1,30 @@
+// The server half of REST: a method's google.api.http rule makes its Call out of path, query and JSON body, and its
+// Outcome becomes the HTTP status, with RFC 9457 problem details for errors.
+//
+// A stream of replies leaves as Server-Sent Events or as NDJSON, as `Accept` says (text/event-stream; else NDJSON).
+// A failure after the first message ends SSE with `event: error` and NDJSON with a last {"error": {...}} line.
+#pragma once
+
+#include <cstddef>
+
+#include "duplex/contract/contract.h"
+#include "duplex/contract/http_rule.h"
+#include "duplex/contract/router.h"
+#include "duplex/http/exchange.h"
+#include "duplex/service/service.h"
+
+namespace duplex::rest {
+
+struct ServerSettings {
+  size_t max_message = 4 << 20;  // octets of one request body; past it 413
+};
+
+// Serves one exchange that `rule` matched, through `service`, to the last word. `captures` borrow from the target.
+Task<void> serve(Context& ctx, http::Exchange& x, const contract::HttpRule& rule, const contract::Captures& captures,
+                 const Method& method, Service& service, const ServerSettings& settings);
+
+// Answers with a problem. `http_status` 0: the one of the code. `fields`: more of the head, such as Allow.
+void answer_problem(http::Exchange& x, const Status& status, int http_status = 0, const Metadata& fields = {},
+                    const contract::Contract* contract = nullptr);
+
+}  // namespace duplex::rest

@@ -1,0 +1,169 @@
+#include "duplex/protocols/rest_server.h"
+
+#include "duplex/contract/contract.h"
+#include "duplex/contract/http_status.h"
+#include "duplex/contract/problem.h"
+#include "duplex/contract/rest_message.h"
+#include "duplex/service/pipe.h"
+#include "protocols/http_fields.h"
+
+namespace duplex::rest {
+namespace {
+
+constexpr std::string_view kJson = "application/json", kSse = "text/event-stream", kNdjson = "application/x-ndjson";
+
+// The whole body, or why not: RESOURCE_EXHAUSTED past the limit.
+Task<Result<Bytes>> read_body(Context& ctx, http::Exchange& x, size_t limit) {
+  Buffer whole;
+  for (;;) {
+    if (Status s = co_await http::wait_body(ctx, x); !s.is_ok()) co_return s;
+    size_t arrived = x.body().size();
+    if (whole.size() + arrived > limit)
+      co_return Status::resource_exhausted("the body is larger than " + std::to_string(limit) + " octets");
+    if (whole.empty()) std::swap(whole, x.body());
+    else whole.append(x.body().view());
+    x.body().clear();
+    x.consumed(arrived);
+    if (x.ended()) co_return whole.take();
+  }
+}
+
+// Replies as they come: SSE or NDJSON.
+class StreamOut final : public Sink {
+ public:
+  StreamOut(http::Exchange& x, const contract::HttpRule& rule, bool sse) : x_(x), rule_(rule), sse_(sse) {}
+
+  Task<Status> head(Context& ctx, Metadata metadata) override {
+    if (ctx.cancelled()) return Task<Status>::ready(ctx.why());
+    send_head(metadata);
+    return Task<Status>::ready(Status());
+  }
+
+  Task<Status> write(Context& ctx, Message message) override {
+    if (ctx.cancelled()) return Task<Status>::ready(ctx.why());
+    if (x_.unsent_octets() >= http::kUnsentLimit) return write_later(ctx, std::move(message));
+    return Task<Status>::ready(put(message));
+  }
+
+  void finish(const Status& status, const Metadata& trailers) {
+    if (!x_.error().is_ok()) return;
+    const contract::Contract& contract = rule_.method->service().contract();
+    if (!x_.head_sent() && !status.is_ok()) return answer_problem(x_, status, 0, plain_fields(trailers), &contract);
+    if (!x_.head_sent()) send_head(Metadata());
+    if (!status.is_ok()) {
+      std::string problem = contract::problem_json(status, &contract);
+      x_.send(sse_ ? "event: error\ndata: " + problem + "\n\n" : "{\"error\":" + problem + "}\n");
+    }
+    x_.send_end(Metadata());
+  }
+
+ private:
+  Task<Status> write_later(Context& ctx, Message message) {
+    if (Status s = co_await http::wait_room(ctx, x_); !s.is_ok()) co_return s;
+    co_return put(message);
+  }
+  void send_head(const Metadata& user) {
+    Metadata fields;
+    fields.add("content-type", sse_ ? kSse : kNdjson);
+    fields.add("cache-control", "no-cache");
+    add_plain_fields(fields, user);
+    x_.send_head(200, fields, false);
+  }
+  Status put(const Message& message) {
+    Result<Bytes> json = contract::render_response(rule_, message.bytes.view());
+    if (!json) return json.error();
+    if (!x_.head_sent()) send_head(Metadata());
+    if (sse_) x_.send("data: ");
+    x_.send(json->view());
+    x_.send(sse_ ? "\n\n" : "\n");
+    return x_.error();
+  }
+  http::Exchange& x_;
+  const contract::HttpRule& rule_;
+  const bool sse_;
+};
+
+void answer_one(http::Exchange& x, const contract::HttpRule& rule, const Keep& kept, const Outcome& outcome) {
+  const contract::Contract& contract = rule.method->service().contract();
+  if (!x.error().is_ok()) return;
+  if (!outcome.status.is_ok()) return answer_problem(x, outcome.status, 0, plain_fields(outcome.trailers), &contract);
+  Result<Bytes> json = kept.message
+                           ? contract::render_response(rule, kept.message->bytes.view())
+                           : Result<Bytes>(Status::internal("the handler gave no reply"));
+  if (!json) return answer_problem(x, json.error(), 0, {}, &contract);
+  Metadata fields;
+  fields.add("content-type", kJson);
+  fields.add("content-length", std::to_string(json->size()));
+  add_plain_fields(fields, kept.metadata);
+  add_plain_fields(fields, outcome.trailers);
+  x.send_head(200, fields, json->empty());
+  if (json->empty()) return;
+  x.send(json->view());
+  x.send_end(Metadata());
+}
+
+}  // namespace
+
+void answer_problem(http::Exchange& x, const Status& status, int http_status, const Metadata& fields,
+                    const contract::Contract* contract) {
+  if (x.head_sent() || !x.error().is_ok()) return;
+  std::string body = contract::problem_json(status, contract);
+  int code = http_status ? http_status : contract::http_status(status.code());
+  Metadata head;
+  head.add("content-type", contract::kProblemType);
+  head.add("content-length", std::to_string(body.size()));
+  for (Metadata::Entry e : fields) head.add(e.name, e.value);
+  x.send_head(code, head, false);
+  x.send(body);
+  x.send_end(Metadata());
+}
+
+Task<void> serve(Context& ctx, http::Exchange& x, const contract::HttpRule& rule, const contract::Captures& captures,
+                 const Method& method, Service& service, const ServerSettings& settings) {
+  ctx.set_label(&method.label);
+  const http::Head& head = x.head();
+  const contract::Contract* contract = &rule.method->service().contract();
+  if (method.caller_streams) {
+    answer_problem(x, Status::unimplemented(method.name + " takes a stream of messages; call it over gRPC"), 0, {},
+                   contract);
+    co_return;
+  }
+  Result<Bytes> body = co_await read_body(ctx, x, settings.max_message);
+  if (!body) {
+    int code = body.error().code() == Code::kResourceExhausted ? 413 : 0;
+    answer_problem(x, body.error(), code, {}, contract);
+    co_return;
+  }
+  auto type = head.fields.find("content-type");
+  if (!body->empty() && type && !is_json(*type)) {
+    answer_problem(x, Status::invalid_argument("the body is " + std::string(type->substr(0, 100)) +
+                                               "; send application/json"), 415, {}, contract);
+    co_return;
+  }
+  std::string_view target = head.target;
+  size_t question = target.find('?');
+  std::string_view query = question == target.npos ? std::string_view() : target.substr(question + 1);
+  Result<Bytes> request = contract::assemble_request(rule, captures, query, body->view());
+  if (!request) {
+    answer_problem(x, request.error(), 0, {}, contract);
+    co_return;
+  }
+  Peer peer(x.peer(), "rest");
+  ctx.put(peer);
+  One in{Message(std::move(*request))};
+  if (method.service_streams) {
+    auto accept = head.fields.find("accept");
+    StreamOut out(x, rule, accept && accept->find(kSse) != accept->npos);
+    Call call(method, head.fields, in, out);
+    Outcome outcome = co_await service.call(ctx, call);
+    out.finish(ctx.cancelled() ? ctx.why() : outcome.status, outcome.trailers);
+    co_return;
+  }
+  Keep kept;
+  Call call(method, head.fields, in, kept);
+  Outcome outcome = co_await service.call(ctx, call);
+  if (ctx.cancelled()) outcome.status = ctx.why();  // law 8
+  answer_one(x, rule, kept, outcome);
+}
+
+}  // namespace duplex::rest
