@@ -128,7 +128,7 @@ void answer_unknown(http::Exchange& x) {
 }
 
 Task<void> serve(Context& ctx, http::Exchange& x, const Method& method, Service& service,
-                 const ServerSettings& settings) {
+                 ServerSettings settings) {
   const Metadata& fields = x.head().fields;
   ctx.set_label(&method.label);
   if (x.head().method != "POST") {

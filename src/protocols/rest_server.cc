@@ -118,8 +118,8 @@ void answer_problem(http::Exchange& x, const Status& status, int http_status, co
   x.send_end(Metadata());
 }
 
-Task<void> serve(Context& ctx, http::Exchange& x, const contract::HttpRule& rule, const contract::Captures& captures,
-                 const Method& method, Service& service, const ServerSettings& settings) {
+Task<void> serve(Context& ctx, http::Exchange& x, const contract::HttpRule& rule, contract::Captures captures,
+                 const Method& method, Service& service, ServerSettings settings) {
   ctx.set_label(&method.label);
   const http::Head& head = x.head();
   const contract::Contract* contract = &rule.method->service().contract();

@@ -20,8 +20,8 @@ struct ServerSettings {
 };
 
 // Serves one exchange that `rule` matched, through `service`, to the last word. `captures` borrow from the target.
-Task<void> serve(Context& ctx, http::Exchange& x, const contract::HttpRule& rule, const contract::Captures& captures,
-                 const Method& method, Service& service, const ServerSettings& settings);
+Task<void> serve(Context& ctx, http::Exchange& x, const contract::HttpRule& rule, contract::Captures captures,
+                 const Method& method, Service& service, ServerSettings settings);
 
 // Answers with a problem. `http_status` 0: the one of the code. `fields`: more of the head, such as Allow.
 void answer_problem(http::Exchange& x, const Status& status, int http_status = 0, const Metadata& fields = {},
