@@ -1,0 +1,82 @@
+#include "duplex/config/snapshot.h"
+
+namespace duplex::config {
+namespace {
+
+using std::chrono::hours;
+using std::chrono::milliseconds;
+
+constexpr uint64_t kKiB = 1 << 10, kGiB = 1 << 30;
+
+Table<ServiceSettings> service_table() {
+  return Table<ServiceSettings>().field("name", &ServiceSettings::name, nonempty_text(),
+                                        "What logs and traces call this service (`service.name`).");
+}
+
+Table<ServerSettings> server_table() {
+  return Table<ServerSettings>()
+      .list("listen", &ServerSettings::listen, address(),
+            "Where calls are taken: `0.0.0.0:8080`, `[::]:8080`, `unix:/path`.")
+      .field("max_message", &ServerSettings::max_message, size(kKiB, 2 * kGiB - 1),
+             "The longest message that is taken; a longer one ends its call with RESOURCE_EXHAUSTED.")
+      .field("grace", &ServerSettings::grace, duration(Duration::zero(), hours(1)),
+             "How long a stop waits for the calls in flight before it cancels them.")
+      .field("max_connections", &ServerSettings::max_connections, integer(1, 10'000'000, "connections"),
+             "Connections open at the same time; a further one waits in the kernel until one has ended.")
+      .field("max_streams", &ServerSettings::max_streams, integer(1, 1'000'000, "calls a connection"),
+             "Calls at the same time on one HTTP/2 connection; the peer is told and must wait.")
+      .field("loops", &ServerSettings::loops, integer(0, 1024, "threads"), "Event loops; 0: one a core.");
+}
+
+Table<PeerSettings> peer_table() {
+  return Table<PeerSettings>()
+      .required("address", &PeerSettings::address, address(), "Where the peer takes calls.")
+      .field("connect_timeout", &PeerSettings::connect_timeout, duration(milliseconds(1), hours(1)),
+             "How long a new connection may take before it counts as failed (UNAVAILABLE).")
+      .field("timeout", &PeerSettings::timeout, duration(milliseconds(1), hours(24)),
+             "How long a call may take where its caller sets no sooner deadline.")
+      .field("max_message", &PeerSettings::max_message, size(kKiB, 2 * kGiB - 1),
+             "The longest message that is taken from the peer; a longer one ends the call with RESOURCE_EXHAUSTED.");
+}
+
+Table<LogSettings> log_table() {
+  return Table<LogSettings>()
+      .field("level", &LogSettings::level,
+             one_of<LogLevel>({{"debug", LogLevel::kDebug},
+                               {"info", LogLevel::kInfo},
+                               {"warn", LogLevel::kWarn},
+                               {"error", LogLevel::kError}}),
+             "Lines below it are not written; may change in a reload.")
+      .field("file", &LogSettings::file, nonempty_text(), "`stdout`, `stderr`, or a file, to which lines are appended.")
+      .field("access", &LogSettings::access, boolean(), "A line for every call.");
+}
+
+Result<Snapshot> read(Value root, const std::vector<std::string>& environment) {
+  apply_environment(root, environment);
+  return snapshot_table().read(root);
+}
+
+}  // namespace
+
+Table<Snapshot> snapshot_table() {
+  return Table<Snapshot>()
+      .section("service", &Snapshot::service, service_table(), "Who this is.")
+      .section("server", &Snapshot::server, server_table(), "How calls are taken.")
+      .named("peers", &Snapshot::peers, peer_table(), "The services that this one calls, by the names its code uses.")
+      .section("log", &Snapshot::log, log_table(), "What is written about it all.");
+}
+
+Result<Snapshot> load(const std::string& path, const std::vector<std::string>& environment) {
+  if (path.empty()) return read(Value(), environment);
+  Result<Value> root = parse_yaml_file(path);
+  if (!root) return root.error();
+  return read(std::move(*root), environment);
+}
+
+Result<Snapshot> parse(std::string_view text, std::string source, const std::vector<std::string>& environment) {
+  Result<Value> root = parse_yaml(text, std::move(source));
+  if (!root) return root.error();
+  return read(std::move(*root), environment);
+}
+
+}  // namespace duplex::config
