@@ -1,0 +1,212 @@
+// From messages as bytes to messages as classes: what generated services stand on, and what a handler reads and writes.
+//
+// T is a generated protobuf class. Everything here is a template over it, so this header needs none of protobuf's.
+#pragma once
+
+#include <climits>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "duplex/base/bytes.h"
+#include "duplex/base/status.h"
+#include "duplex/runtime/context.h"
+#include "duplex/runtime/task.h"
+#include "duplex/service/pipe.h"
+#include "duplex/service/service.h"
+
+namespace duplex {
+
+// Which half reads: a malformed message is the caller's fault (INVALID_ARGUMENT) to a server, and INTERNAL to a client.
+enum class Side : uint8_t { kServer, kClient };
+
+namespace detail {
+
+// Why a message cannot be parsed, in words that both halves share.
+Status unreadable(const Message& message, Side side, const std::string& type);
+Status cardinality(std::string_view what);  // UNIMPLEMENTED, as gRPC says for one too few and one too many
+
+// The value of a Task that has it without running: no coroutine is needed to get it.
+template <class T>
+T take_ready(Task<T>& task) {
+  return std::move(task).operator co_await().await_resume();
+}
+
+}  // namespace detail
+
+template <class T>
+Result<T> parse_message(const Message& message, Side side) {
+  T value;
+  if (message.format != Format::kProto || message.codec != Codec::kIdentity || message.bytes.size() > INT_MAX ||
+      !value.ParseFromArray(message.bytes.data(), static_cast<int>(message.bytes.size())))
+    return detail::unreadable(message, side, value.GetTypeName());
+  return value;
+}
+
+// Error: INTERNAL: 2 GiB or more, or (proto2) a required field is not set.
+template <class T>
+Result<Message> make_message(const T& value) {
+  const size_t size = value.ByteSizeLong();
+  if (size == 0 && value.IsInitialized()) return Message();
+  if (size > INT_MAX || !value.IsInitialized())
+    return Status::internal("a " + value.GetTypeName() + " cannot be sent: " +
+                            (size > INT_MAX ? "it has 2 GiB or more" : "not set: " + value.InitializationErrorString()));
+  Buffer buffer(size);
+  if (!value.SerializeToArray(buffer.extend(size), static_cast<int>(size)))
+    return Status::internal("a " + value.GetTypeName() + " cannot be serialized");
+  return Message(buffer.take());
+}
+
+// Reads messages one by one.
+template <class T>
+class Reader {
+ public:
+  explicit Reader(Source& in, Side side = Side::kServer) : in_(in), side_(side) {}
+
+  // nullopt: the other side has finished. An error: why the call is over, or that a message is malformed.
+  Task<Result<std::optional<T>>> next(Context& ctx) {
+    auto message = in_.next(ctx);
+    if (!message.has_value()) return later(std::move(message), side_);
+    return Task<Result<std::optional<T>>>::ready(parse(detail::take_ready(message), side_));
+  }
+  // What came after the last message; empty before nullopt.
+  const Metadata& trailers() const { return in_.trailers(); }
+
+ private:
+  static Result<std::optional<T>> parse(NextResult message, Side side) {
+    if (!message) return message.error();
+    if (!*message) return std::optional<T>();
+    Result<T> value = parse_message<T>(**message, side);
+    if (!value) return value.error();
+    return std::optional<T>(std::move(*value));
+  }
+  static Task<Result<std::optional<T>>> later(Task<NextResult> message, Side side) {
+    co_return parse(co_await std::move(message), side);
+  }
+
+  Source& in_;
+  const Side side_;
+};
+
+// Writes messages one by one.
+template <class T>
+class Writer {
+ public:
+  explicit Writer(Sink& out) : out_(out) {}
+  explicit Writer(Pipe& requests) : out_(requests), requests_(&requests) {}
+
+  // Returns when there is room for more. Not OK: nobody reads any more; stop. `value` is read before this returns.
+  Task<Status> write(Context& ctx, const T& value) {
+    Result<Message> message = make_message(value);
+    if (!message) return Task<Status>::ready(message.error());
+    return out_.write(ctx, std::move(*message));
+  }
+  // The metadata before the first message; at most once, and implied by the first write.
+  Task<Status> head(Context& ctx, Metadata metadata) { return out_.head(ctx, std::move(metadata)); }
+  // In a client's body: no message follows, and the service may finish. Implied by the end of the body. Nothing in a
+  // handler, which finishes by returning.
+  void finish() {
+    if (requests_) requests_->close();
+  }
+
+ private:
+  Sink& out_;
+  Pipe* requests_ = nullptr;
+};
+
+namespace detail {
+
+template <class T>
+Result<T> one_of(NextResult first, const NextResult& second, Side side) {
+  if (!first) return first.error();
+  if (!*first) return cardinality("no request message came where the method takes exactly one");
+  if (!second) return second.error();
+  if (*second) return cardinality("a second request message came where the method takes exactly one");
+  return parse_message<T>(**first, side);
+}
+
+template <class T>
+Task<Result<T>> one_later(Context& ctx, Source& in, Task<NextResult> first_task) {
+  NextResult first = co_await std::move(first_task);
+  if (!first || !*first) co_return one_of<T>(std::move(first), NextResult(std::optional<Message>()), Side::kServer);
+  NextResult second = co_await in.next(ctx);
+  co_return one_of<T>(std::move(first), second, Side::kServer);
+}
+
+template <class T>
+Task<Result<T>> one_and_later(NextResult first, Task<NextResult> second_task) {
+  NextResult second = co_await std::move(second_task);
+  co_return one_of<T>(std::move(first), second, Side::kServer);
+}
+
+inline Task<Outcome> outcome_later(Task<Status> written) {
+  Status status = co_await std::move(written);
+  co_return Outcome(std::move(status));
+}
+
+}  // namespace detail
+
+// The one request message of a call that takes exactly one. No coroutine frame if it is there already.
+// Error: UNIMPLEMENTED for none or two (gRPC's word for it), INVALID_ARGUMENT for a malformed one, or why the call is over.
+template <class T>
+Task<Result<T>> one(Context& ctx, Call& call) {
+  using Now = Task<Result<T>>;
+  Task<NextResult> first_task = call.in->next(ctx);
+  if (!first_task.has_value()) return detail::one_later<T>(ctx, *call.in, std::move(first_task));
+  NextResult first = detail::take_ready(first_task);
+  if (!first || !*first)
+    return Now::ready(detail::one_of<T>(std::move(first), NextResult(std::optional<Message>()), Side::kServer));
+  Task<NextResult> second_task = call.in->next(ctx);
+  if (!second_task.has_value()) return detail::one_and_later<T>(std::move(first), std::move(second_task));
+  const NextResult second = detail::take_ready(second_task);
+  return Now::ready(detail::one_of<T>(std::move(first), second, Side::kServer));
+}
+
+// Writes the one reply message; the Outcome is OK, or why it could not be written.
+template <class T>
+Task<Outcome> reply(Context& ctx, Call& call, const T& value) {
+  Result<Message> message = make_message(value);
+  if (!message) return Task<Outcome>::ready(Outcome(message.error()));
+  Task<Status> written = call.out->write(ctx, std::move(*message));
+  if (!written.has_value()) return detail::outcome_later(std::move(written));
+  return Task<Outcome>::ready(Outcome(detail::take_ready(written)));
+}
+
+// What a generated service says to a Method that is not one of its own: UNIMPLEMENTED.
+Task<Outcome> unknown_method(const Call& call);
+
+// serve(): one call of a handler's method, in its four shapes. Each method has a frame of its own size.
+template <class S, class In, class Out>
+Task<Outcome> serve(Context& ctx, Call& call, S& service, Task<Result<Out>> (S::*method)(Context&, const In&)) {
+  Result<In> in = co_await one<In>(ctx, call);
+  if (!in) co_return in.error();
+  Result<Out> out = co_await (service.*method)(ctx, *in);
+  if (!out) co_return out.error();
+  co_return co_await reply(ctx, call, *out);
+}
+
+template <class S, class In, class Out>
+Task<Outcome> serve(Context& ctx, Call& call, S& service, Task<Status> (S::*method)(Context&, const In&, Writer<Out>&)) {
+  Result<In> in = co_await one<In>(ctx, call);
+  if (!in) co_return in.error();
+  Writer<Out> out(*call.out);
+  co_return co_await (service.*method)(ctx, *in, out);
+}
+
+template <class S, class In, class Out>
+Task<Outcome> serve(Context& ctx, Call& call, S& service, Task<Result<Out>> (S::*method)(Context&, Reader<In>&)) {
+  Reader<In> in(*call.in);
+  Result<Out> out = co_await (service.*method)(ctx, in);
+  if (!out) co_return out.error();
+  co_return co_await reply(ctx, call, *out);
+}
+
+template <class S, class In, class Out>
+Task<Outcome> serve(Context& ctx, Call& call, S& service,
+                    Task<Status> (S::*method)(Context&, Reader<In>&, Writer<Out>&)) {
+  Reader<In> in(*call.in);
+  Writer<Out> out(*call.out);
+  co_return co_await (service.*method)(ctx, in, out);
+}
+
+}  // namespace duplex
