@@ -123,7 +123,7 @@ void Http2Session::recycle(Http2Stream& stream) {
   unread_ -= std::min(unread_, stream.in_body_.size());
   --live_;
   spare_.push_back(&stream);
-  changed_.notify_all();
+  note_change();
 }
 
 int Http2Session::on_begin_headers(nghttp2_session* session, const nghttp2_frame* frame, void* user) {
@@ -185,7 +185,7 @@ int Http2Session::on_frame(nghttp2_session* session, const nghttp2_frame* frame,
   auto& self = *static_cast<Http2Session*>(user);
   if (frame->hd.type == NGHTTP2_SETTINGS || frame->hd.type == NGHTTP2_GOAWAY) {
     if (frame->hd.type == NGHTTP2_GOAWAY) self.draining_ = true;
-    self.changed_.notify_all();
+    self.note_change();
     return 0;
   }
   if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA) return 0;
@@ -319,7 +319,7 @@ void Http2Session::close_now(Status why) {
     stream->room_.notify_all();
     recycle(*stream);
   }
-  changed_.notify_all();
+  note_change();
   ended_.notify_all();
 }
 
@@ -359,7 +359,7 @@ void Http2Session::drain() {
     second_goaway_due_ = true;
   }
   want_write();
-  changed_.notify_all();
+  note_change();
 }
 
 void Http2Session::end(uint32_t code) {

@@ -41,6 +41,8 @@ class Http2Session final : public SocketIo {
   bool over() const { return over_; }
   Notifier& changed() { return changed_; }  // over, fewer streams than before, or other settings of the peer
   Notifier& ended() { return ended_; }      // over
+  // Is notified whenever changed() is: so that a pool of sessions need not wait on each.
+  void set_also_notified(Notifier* other) { also_ = other; }
   const Status& why_over() const { return why_over_; }
   size_t streams() const { return live_; }
   bool draining() const { return draining_; }
@@ -102,7 +104,12 @@ class Http2Session final : public SocketIo {
   std::vector<std::unique_ptr<Http2Stream>> all_;
   std::vector<Http2Stream*> spare_;
   std::vector<nghttp2_nv> fields_;  // scratch
+  void note_change() {
+    changed_.notify_all();
+    if (also_) also_->notify_all();
+  }
   Notifier changed_, ended_;
+  Notifier* also_ = nullptr;
 };
 
 }  // namespace duplex::http

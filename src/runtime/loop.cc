@@ -56,14 +56,12 @@ void Loop::unwatch(int fd, Watch& watch) {
 }
 
 void Loop::post(std::move_only_function<void()> f) {
-  {
-    std::lock_guard lock(mutex_);
-    posted_.push_back(std::move(f));
-  }
-  if (!woken_.exchange(true)) {
-    uint64_t one = 1;
-    [[maybe_unused]] auto n = write(wake_, &one, sizeof one);
-  }
+  // All of it under the lock: what is posted may end the loop, and with it this object.
+  std::lock_guard lock(mutex_);
+  posted_.push_back(std::move(f));
+  if (std::exchange(woken_, true)) return;
+  uint64_t one = 1;
+  [[maybe_unused]] auto n = write(wake_, &one, sizeof one);
 }
 
 void Loop::stop() {
@@ -75,6 +73,7 @@ void Loop::run_posted() {
   std::vector<std::move_only_function<void()>> batch;
   {
     std::lock_guard lock(mutex_);
+    woken_ = false;
     batch.swap(posted_);
   }
   for (auto& f : batch) {
@@ -137,7 +136,6 @@ void Loop::wait() {
   if (woken) {
     uint64_t value;
     [[maybe_unused]] auto n = read(wake_, &value, sizeof value);
-    woken_.store(false);
     run_posted();
   }
   if (options_.virtual_time && count == 0 && ready_.empty()) {

@@ -21,7 +21,7 @@ class Metadata {
   };
   class Iterator {
    public:
-    Iterator(const char* at, const char* end) : at_(at), end_(end) {}
+    explicit Iterator(const char* at) : at_(at) {}
     Entry operator*() const;
     Iterator& operator++();
     bool operator!=(const Iterator& o) const { return at_ != o.at_; }
@@ -29,7 +29,6 @@ class Metadata {
 
    private:
     const char* at_;
-    const char* end_;
   };
 
   Metadata() = default;
@@ -54,10 +53,10 @@ class Metadata {
   Status set_by_user(std::string_view name, std::string_view value);
   void remove(std::string_view name);
 
-  Iterator begin() const { return rep_ ? Iterator(rep_->data.data(), rep_->data.data() + rep_->data.size()) : end(); }
+  Iterator begin() const { return rep_ ? Iterator(rep_->data.data()) : end(); }
   Iterator end() const {
     const char* e = rep_ ? rep_->data.data() + rep_->data.size() : nullptr;
-    return Iterator(e, e);
+    return Iterator(e);
   }
 
  private:

@@ -1,7 +1,7 @@
 // blocking(ctx, f): a place for work that blocks, such as a file, a C library, a long computation.
 //
 // A bounded pool of threads. Past its queue it answers RESOURCE_EXHAUSTED at once. A job that is queued is dropped when
-// its Context is cancelled; one that runs is waited for, and may poll the JobControl it can take.
+// its Context is cancelled; one that runs is waited for. For work that returns a Status, return Result<bool>.
 #pragma once
 
 #include <condition_variable>

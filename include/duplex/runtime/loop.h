@@ -141,9 +141,9 @@ class Loop {
   std::atomic<uint64_t> progress_{0};
   std::atomic<const std::string_view*> running_{nullptr};
   std::atomic<bool> stopping_{false};
-  std::atomic<bool> woken_{false};
   std::mutex mutex_;
   std::vector<std::move_only_function<void()>> posted_;  // guarded by mutex_
+  bool woken_ = false;                                    // guarded by mutex_
 };
 
 }  // namespace duplex

@@ -1,0 +1,132 @@
+#include "duplex/http/pool.h"
+
+#include <algorithm>
+#include <random>
+
+namespace duplex::http {
+namespace {
+
+double random_unit() {
+  thread_local std::minstd_rand engine{std::random_device{}()};
+  return std::uniform_real_distribution<double>(0, 1)(engine);
+}
+
+}  // namespace
+
+Pool::Pool(Scope& scope, std::string name, Address endpoint, PoolSettings settings)
+    : scope_(scope), name_(std::move(name)), endpoint_(std::move(endpoint)), settings_(settings) {}
+
+Pool::~Pool() = default;
+
+void Pool::drop_dead() {
+  std::erase_if(clients_, [](const auto& client) { return !client->usable(); });
+}
+
+Http2Client* Pool::with_room() {
+  Http2Client* best = nullptr;
+  for (auto& client : clients_)
+    if (client->has_room() && (!best || client->exchanges() < best->exchanges())) best = client.get();
+  return best;
+}
+
+bool Pool::failing() const { return clients_.empty() && failures_ > 0 && scope_.context().loop().now() < not_before_; }
+
+size_t Pool::load() const {
+  size_t n = waiting_;
+  for (auto& client : clients_) n += client->exchanges();
+  return n;
+}
+
+void Pool::connect() {
+  if (connecting_ || closed_ || clients_.size() >= settings_.max_connections) return;
+  connecting_ = true;
+  scope_.spawn([this](Context& ctx) { return connect_now(ctx); });
+}
+
+Task<void> Pool::connect_now(Context& ctx) {
+  std::shared_ptr<Http2Client> client;
+  {
+    Context bounded(ctx, settings_.connect_timeout);
+    Result<Fd> fd = co_await connect_to(bounded, endpoint_);
+    if (fd) {
+      client = std::make_shared<Http2Client>(ctx.loop(), fd->release(), endpoint_.to_string(), settings_.limits,
+                                             changed_);
+    } else {
+      last_failure_ = fd.error().code() == Code::kDeadlineExceeded
+                          ? Status::unavailable("no answer within " + show_duration(settings_.connect_timeout))
+                          : fd.error();
+    }
+  }
+  connecting_ = false;
+  if (!client || closed_) {
+    ++failures_;
+    double longest = static_cast<double>(settings_.backoff_base.count()) * static_cast<double>(1 << std::min(failures_ - 1, 20));
+    longest = std::min(longest, static_cast<double>(settings_.backoff_cap.count()));
+    not_before_ = after(ctx.loop().now(), Duration(static_cast<int64_t>(longest * random_unit())));
+    changed_.notify_all();
+    co_return;
+  }
+  failures_ = 0;
+  clients_.push_back(client);
+  co_await keep(ctx, std::move(client));
+}
+
+Task<Result<Pool::Lease>> Pool::open(Context& ctx, const MakeHead& make_head, bool end) {
+  struct Count {
+    size_t& n;
+    bool counted = false;
+    ~Count() { n -= counted; }
+  } waiting{waiting_};
+  for (;;) {
+    if (ctx.cancelled()) co_return ctx.why();
+    if (closed_) co_return Status::unavailable(name_ + " (" + endpoint_.to_string() + "): the client is closed");
+    drop_dead();
+    if (Http2Client* client = with_room()) {
+      for (auto& shared : clients_) {
+        if (shared.get() != client) continue;
+        Exchange* x = client->open(make_head(), end);
+        if (!x) break;
+        co_return Lease(shared, *x);
+      }
+      continue;
+    }
+    if (failing())
+      co_return Status::unavailable(name_ + " (" + endpoint_.to_string() + ") cannot be reached: " +
+                                    last_failure_.message());
+    if (!waiting.counted) {
+      if (waiting_ >= settings_.max_waiting)
+        co_return Status::resource_exhausted(name_ + ": " + std::to_string(waiting_) +
+                                             " calls wait for a connection already");
+      waiting.counted = true;
+      ++waiting_;
+    }
+    connect();
+    int failures = failures_;
+    Status s = co_await changed_.wait(ctx);
+    if (!s.is_ok()) {
+      if (s.code() == Code::kDeadlineExceeded && clients_.empty())
+        co_return Status::deadline_exceeded(name_ + " (" + endpoint_.to_string() + "): no connection in time");
+      co_return s;
+    }
+    if (failures_ > failures && clients_.empty())
+      co_return Status::unavailable(name_ + " (" + endpoint_.to_string() + ") cannot be reached: " +
+                                    last_failure_.message());
+  }
+}
+
+Task<void> Pool::keep(Context& ctx, std::shared_ptr<Http2Client> client) {
+  changed_.notify_all();
+  while (!client->over())
+    if (!(co_await client->ended().wait(ctx)).is_ok()) break;
+  if (!client->over()) client->close_now(Status::unavailable("the client is closed"));
+  std::erase(clients_, client);
+  changed_.notify_all();
+}
+
+void Pool::close(const Status& why) {
+  closed_ = true;
+  for (auto& client : clients_) client->close_now(why);
+  changed_.notify_all();
+}
+
+}  // namespace duplex::http
