@@ -44,7 +44,7 @@ def read(run):
 
 def closing_lines(run):
     with open(run + ".log", encoding="utf-8", errors="replace") as log:
-        text = log.read()
+        text = re.sub(r"^\[ERROR_MESSAGE\].*\n?", "", log.read(), flags=re.MULTILINE)  # ctest's mark in its log, not on the screen
     start = text.rfind("% tests passed")
     return text[text.rfind("\n", 0, start) + 1:].strip() if start >= 0 else "ctest wrote no closing lines"
 
