@@ -1,0 +1,44 @@
+// Client: a peer, as a Service. A typed client of generated code stands on it:
+//
+//   auto payments = std::make_shared<duplex::Client>(
+//       duplex::Client::Settings{.name = "payments", .address = "payments.internal:8080"});
+//   PaymentsClient client(payments);
+//   Result<Charge> charge = co_await client.charge(ctx, request);
+//
+// Usable from any loop, at the same time: each loop has its own connections. The peer need not be up: a call to one
+// that is down is UNAVAILABLE and names the peer, its address and what failed; the next call tries again.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "duplex/http/pool.h"
+#include "duplex/service/service.h"
+
+namespace duplex {
+
+class Client final : public Service {
+ public:
+  struct Settings {
+    std::string name = "peer";  // in errors, logs and metrics
+    std::string address;        // "host:port", "unix:/path", or several with commas between; names are resolved
+    // Of a call that brings no sooner deadline. Streams have none by default: they may be meant to last.
+    Duration timeout = std::chrono::seconds(15);
+    size_t max_message = 4 << 20;  // octets of one reply message: RESOURCE_EXHAUSTED past it
+    std::string authority;         // ":authority"; empty: the address
+    http::PoolSettings pool;       // connect timeout, backoff, limits
+  };
+  explicit Client(Settings settings);
+  ~Client() override;
+
+  // A filter around every call, in the order of use(). Before the first call.
+  Client& use(Filter filter);
+
+  Task<Outcome> call(Context& ctx, Call& call) override;
+
+ private:
+  class State;
+  std::shared_ptr<State> state_;
+};
+
+}  // namespace duplex
