@@ -105,6 +105,21 @@ std::string json_string(std::string_view text) {
 
 bool is_single_json_value(std::string_view text) { return skip_value(text, 0) == text.size(); }
 
+std::vector<std::string_view> json_items(std::string_view json) {
+  std::vector<std::string_view> items;
+  size_t at = 0;
+  while (at < json.size() && is_space(json[at])) ++at;
+  if (at == json.size() || json[at] != '[') return items;
+  do {
+    const size_t from = ++at;
+    at = skip_value(json, from);
+    if (at == std::string_view::npos || at == json.size()) return {};
+    const std::string_view item = json.substr(from, at - from);
+    if (item.find_first_not_of(" \t\r\n") != std::string_view::npos) items.push_back(item);
+  } while (json[at] == ',');
+  return items;
+}
+
 std::optional<std::string_view> find_json_member(std::string_view json, std::string_view name) {
   size_t at = 0;
   const auto skip_space = [&] {

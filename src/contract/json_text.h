@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace duplex::contract {
 
@@ -21,5 +22,8 @@ bool is_single_json_value(std::string_view text);
 
 // The value of a member of the JSON object `json`, as text; nullopt if it has none. `name` must need no escape.
 std::optional<std::string_view> find_json_member(std::string_view json, std::string_view name);
+
+// The items of the JSON array `json`, as text; empty if it is none.
+std::vector<std::string_view> json_items(std::string_view json);
 
 }  // namespace duplex::contract

@@ -54,20 +54,19 @@ std::string text_member(const pb::Struct& object, const char* name) {
   return value ? value->string_value() : std::string();
 }
 
-std::vector<Detail> read_details(const pb::Struct& problem, const Type* any) {
+// Details are read from their text: a Struct would lose the order of their members.
+std::vector<Detail> read_details(std::string_view list, const Type* any) {
   std::vector<Detail> details;
-  const pb::Value* list = member(problem, "details");
-  if (!list) return details;
-  for (const pb::Value& item : list->list_value().values()) {
-    const pb::Struct& object = item.struct_value();
+  for (std::string_view json : json_items(list)) {
     Detail detail;
-    std::string json;
-    if (any && pb::util::MessageToJsonString(object, &json).ok()) {
+    if (any) {
       if (auto bytes = json_to_proto(*any, json); bytes && read_any(bytes->view(), detail)) {
         details.push_back(std::move(detail));
         continue;
       }
     }
+    pb::Struct object;
+    if (!pb::util::JsonStringToMessage({json.data(), json.size()}, &object).ok()) continue;
     auto value = base64_decode(text_member(object, "value"));
     detail.type_url = text_member(object, "@type");
     if (!value || detail.type_url.empty()) continue;
@@ -119,7 +118,7 @@ Status status_from_problem(int http_status, std::string_view body, const Contrac
     code = code_named(text_member(problem, "code"), code);
     message = text_member(problem, "detail");
     if (message.empty()) message = text_member(problem, "title");
-    details = read_details(problem, any_type(contract));
+    if (auto list = find_json_member(body, "details")) details = read_details(*list, any_type(contract));
   }
   if (message.empty()) message = "HTTP " + std::to_string(http_status) + " " + std::string(http_reason(http_status));
   return Status(code, std::move(message), std::move(details));

@@ -34,6 +34,13 @@ bool is_bound(const HttpRule& rule, const FieldPath& path) {
   return std::find(rule.variables.begin(), rule.variables.end(), path) != rule.variables.end();
 }
 
+// Members of one oneof of one message.
+bool excludes(const FieldPath& a, const FieldPath& b) {
+  const auto* oneof = a.back()->real_containing_oneof();
+  return oneof && oneof == b.back()->real_containing_oneof() && a.size() == b.size() &&
+         std::equal(a.begin(), a.end() - 1, b.begin());
+}
+
 class Writer {
  public:
   Writer(std::string& out, const HttpRule& rule) : out_(out), rule_(rule) {}
@@ -108,7 +115,11 @@ Status append_query(std::string& out, const HttpRule& rule, std::string_view que
     const FieldDescriptor& field = *path->back();
     if (!is_textual(field)) return wrong(*name, "this field is a message or a map: name a field within it");
     if (!field.is_repeated()) {
-      if (std::find(given.begin(), given.end(), *path) != given.end()) return wrong(*name, "it is given twice");
+      for (const FieldPath& other : given) {
+        if (other == *path) return wrong(*name, "it is given twice");
+        if (excludes(other, *path))
+          return wrong(*name, "\"" + other.back()->name() + "\" is given too, and only one of them can be");
+      }
       given.push_back(*path);
     }
     if (Status s = append_text_value(out, type.contract(), *path, *value); !s.is_ok()) return wrong(*name, s.message());

@@ -6,6 +6,7 @@
 
 #include "contract/field_json.h"
 #include "contract/json_text.h"
+#include "contract/merge.h"
 #include "contract/query.h"
 #include "contract/text_of_value.h"
 #include "contract/text_value.h"
@@ -114,10 +115,11 @@ Result<Bytes> assemble_request(const HttpRule& rule, const Captures& captures, s
       return wrong_variable(variable.field_path, s.message());
   }
   // Put after the body, since the last value of a single field counts.
-  Buffer whole(message->size() + more.size());
-  whole.append(message->view());
-  whole.append(more);
-  return whole.take();
+  const bool nested = query.find('.') != std::string_view::npos ||
+                      std::any_of(rule.variables.begin(), rule.variables.end(), [](const auto& v) { return v.size() > 1; });
+  if (message->empty() && !nested) return Bytes::copy(more);
+  more.insert(0, message->view());
+  return Bytes::copy(merged(rule.method->input().descriptor(), more));
 }
 
 Result<Bytes> render_response(const HttpRule& rule, std::string_view wire_bytes, const JsonOptions& options) {
