@@ -1,8 +1,7 @@
 #include "app/inbound.h"
 
-#include <cstdio>
-
 #include "app/dispatcher.h"
+#include "duplex/telemetry/log.h"
 
 namespace duplex::app {
 namespace {
@@ -29,14 +28,35 @@ class Text final : public Service {
 
 }  // namespace
 
-Inbound::Inbound(Settings settings) : settings_(std::move(settings)) {}
+namespace {
+Telemetry::Options telemetry_options(const Inbound::Settings& settings) {
+  Telemetry::Options options;
+  options.access_log = settings.log_file != "off";
+  return options;
+}
+}  // namespace
+
+Result<std::unique_ptr<Inbound>> Inbound::make(Settings settings) {
+  std::string file = settings.log_file == "off" ? "stderr" : settings.log_file.empty() ? "stdout" : settings.log_file;
+  Result<std::unique_ptr<LogSink>> sink = LogSink::open(file);
+  if (!sink) return sink.error();
+  return std::unique_ptr<Inbound>(new Inbound(std::move(settings), std::move(*sink)));
+}
+
+Inbound::Inbound(Settings settings, std::unique_ptr<LogSink> sink)
+    : settings_(std::move(settings)), sink_(std::move(sink)), logger_(*sink_, settings_.service_name),
+      telemetry_(registry_, logger_, telemetry_options(settings_)) {
+  set_exception_report(log_exception);
+}
 Inbound::~Inbound() = default;
 
-std::shared_ptr<Service> Inbound::chain(std::shared_ptr<Service> service, const std::vector<Filter>& users) const {
+std::shared_ptr<Service> Inbound::chain(std::shared_ptr<Service> service, const std::vector<Filter>& users) {
   // Innermost: the handler's exceptions become INTERNAL here, so that every filter outside sees them as a status.
   std::shared_ptr<Service> next = answer()(std::move(service));
   // Users' own filters, the first used outermost.
   for (auto it = users.rbegin(); it != users.rend(); ++it) next = (*it)(std::move(next));
+  // Outermost: trace, metrics and access log, so that every call is seen, whatever answers it.
+  next = telemetry_.server()(std::move(next));
   return next;
 }
 
@@ -46,16 +66,23 @@ Status Inbound::add_own_routes(Dispatcher& dispatcher) {
     return dispatcher.add_route(pattern, [&](const Method&) { return service; });
   };
   if (Status s = text("GET /livez", [] { return std::pair(200, std::string("ok\n")); }); !s.is_ok()) return s;
+  if (Status s = text("GET /metrics", [this] { return std::pair(200, registry_.render()); }); !s.is_ok()) return s;
   return text("GET /readyz", [this] {
     return ready_ ? std::pair(200, std::string("ok\n")) : std::pair(503, std::string("not ready\n"));
   });
 }
 
-void Inbound::attach(Loop&) {}
-void Inbound::report_stall(std::string_view method, Duration held) {
-  std::fprintf(stderr, "duplex: %.*s has held a loop for %s\n", static_cast<int>(method.size()), method.data(),
-               show_duration(held).c_str());
+void Inbound::attach(Context& root) {
+  telemetry_.attach(root);
+  root.put(telemetry_);
 }
-void Inbound::flush() {}
+
+void Inbound::report_stall(std::string_view method, Duration held) {
+  LogBuffer buffer(logger_);
+  buffer.line(LogLevel::kWarn, std::chrono::system_clock::now(), "a handler holds its loop")
+      .field("rpc.method", method)
+      .field("event.duration", held.count());
+  buffer.flush();
+}
 
 }  // namespace duplex::app

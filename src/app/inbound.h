@@ -6,8 +6,11 @@
 #include <string>
 #include <vector>
 
-#include "duplex/runtime/loop.h"
+#include "duplex/base/log.h"
+#include "duplex/base/metrics.h"
+#include "duplex/runtime/scope.h"
 #include "duplex/service/service.h"
+#include "duplex/telemetry/telemetry.h"
 
 namespace duplex::app {
 
@@ -16,24 +19,31 @@ class Dispatcher;
 class Inbound {
  public:
   struct Settings {
-    std::string service_name, log_file;
-    Duration timeout{};
+    std::string service_name;
+    std::string log_file;  // "": stdout; "off": no access log, handlers' lines to stderr
   };
-  explicit Inbound(Settings settings);
+  // UNAVAILABLE and such: the log file cannot be opened.
+  static Result<std::unique_ptr<Inbound>> make(Settings settings);
   ~Inbound();
 
   // Everything that stands between a protocol and `service`, in the order of design.md's inbound chain.
-  std::shared_ptr<Service> chain(std::shared_ptr<Service> service, const std::vector<Filter>& users) const;
+  std::shared_ptr<Service> chain(std::shared_ptr<Service> service, const std::vector<Filter>& users);
   // /livez, /readyz, /metrics.
   Status add_own_routes(Dispatcher& dispatcher);
-  void attach(Loop& loop);
+  // On the loop, with the Context of all its work: so that log(ctx) and clients find their way.
+  void attach(Context& root);
   void set_ready(bool ready) { ready_ = ready; }
+  // From any thread.
   void report_stall(std::string_view method, Duration held);
-  void flush();
 
  private:
+  Inbound(Settings settings, std::unique_ptr<LogSink> sink);
   const Settings settings_;
   std::atomic<bool> ready_{false};
+  std::unique_ptr<LogSink> sink_;
+  Logger logger_;
+  Registry registry_;
+  Telemetry telemetry_;
 };
 
 }  // namespace duplex::app

@@ -64,8 +64,9 @@ class Server::State {
 
 Status Server::State::build() {
   if (!mistake.is_ok()) return mistake;
-  inbound = std::make_unique<app::Inbound>(app::Inbound::Settings{
-      .service_name = settings.service_name, .log_file = settings.log_file, .timeout = settings.timeout});
+  auto made = app::Inbound::make({.service_name = settings.service_name, .log_file = settings.log_file});
+  if (!made) return made.error();
+  inbound = std::move(*made);
   dispatcher = std::make_unique<app::Dispatcher>(
       app::Dispatcher::Settings{.max_message = settings.max_message, .timeout = settings.timeout});
   for (auto& service : services)
@@ -102,7 +103,7 @@ Status Server::State::open() {
   });
   for (size_t i = 0; i < count; ++i) {
     workers.push_back(std::make_unique<app::Worker>(options));
-    inbound->attach(workers.back()->loop());
+    workers.back()->on_root([this](Context& root) { inbound->attach(root); });
     watchdog->add(workers.back()->loop());
   }
   accepting = std::make_unique<LoopThread>();
@@ -154,7 +155,6 @@ bool Server::State::close() {
   }
   watchdog.reset();
   workers.clear();
-  inbound->flush();
   for (const std::string& text : listen)
     if (text.starts_with("unix:")) ::unlink(text.c_str() + 5);
   return true;

@@ -15,6 +15,10 @@ void Worker::take(Fd socket, std::string peer) {
   });
 }
 
+void Worker::on_root(std::function<void(Context&)> f) {
+  thread_.loop().post([this, f = std::move(f)] { f(thread_.scope().context()); });
+}
+
 Task<void> Worker::serve(Context& ctx, int fd, std::string peer) {
   open_.push_back(nullptr);
   auto mine = std::prev(open_.end());

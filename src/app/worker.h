@@ -17,6 +17,8 @@ class Worker {
   Loop& loop() { return thread_.loop(); }
   // How many connections it has, those under way to it included. From any thread.
   size_t connections() const { return connections_.load(std::memory_order_relaxed); }
+  // f(root), on the loop, before any connection: `root` is the parent of all its Contexts.
+  void on_root(std::function<void(Context&)> f);
   // From any thread.
   void take(Fd socket, std::string peer);
   // Tells every connection that the server stops, and ends the loop when they have ended or after `grace`.
