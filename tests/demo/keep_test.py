@@ -1,0 +1,98 @@
+"""Given ./dev demo --keep, then its two JSON lines are enough to call both services, kill one, and start it again."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+import uuid
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+started = []
+
+
+def call(service, method, path, body=None):
+    request = urllib.request.Request(f"http://{service['address']}{path}", method=method,
+                                     data=None if body is None else json.dumps(body).encode(),
+                                     headers={"content-type": "application/json"})
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(request, timeout=20) as answer:
+            return answer.status, json.load(answer)
+    except urllib.error.HTTPError as error:
+        return error.code, json.load(error)
+
+
+def wait_until(holds, what):
+    until = time.monotonic() + 20
+    while not holds():
+        assert time.monotonic() < until, "within 20 s: " + what
+        time.sleep(0.05)
+
+
+def alive(pid):
+    try:
+        with open(f"/proc/{pid}/stat") as stat:
+            return stat.read().rpartition(")")[2].split()[0] != "Z"  # nobody may be there to reap an orphan
+    except FileNotFoundError:
+        return False
+
+
+def ready(service):
+    try:
+        return call(service, "GET", "/v1/orders/none" if service["service"] == "orders" else "/v1/charges")[0] > 0
+    except (urllib.error.URLError, ConnectionError):
+        return False
+
+
+def main():
+    demo = subprocess.run([sys.executable, os.path.join(ROOT, "examples/shop/demo.py"), *sys.argv[1:], "--keep"],
+                          stdout=subprocess.PIPE, text=True, timeout=100)
+    services = {}
+    for line in demo.stdout.splitlines():
+        service = json.loads(line)  # nothing else is on standard output
+        services[service["service"]] = service
+        started.append(service["pid"])
+    assert demo.returncode == 0, demo.returncode
+    orders, payments = services["orders"], services["payments"]
+    for service in services.values():
+        assert set(service) == {"service", "address", "pid", "command", "contract"}, service
+        assert os.path.exists(service["contract"]), service
+
+    _, customer = call(orders, "POST", "/v1/customers", {"name": "outside " + uuid.uuid4().hex})
+    _, product = call(orders, "POST", "/v1/products", {"name": "tea", "price_cents": 250})
+    order = {"customer_id": customer["id"], "items": [{"product_id": product["id"], "quantity": 3}],
+             "request_id": str(uuid.uuid4())}
+
+    os.kill(payments["pid"], signal.SIGKILL)
+    wait_until(lambda: not alive(payments["pid"]), "payments is gone")
+    status, problem = call(orders, "POST", "/v1/orders", order)
+    assert (status, problem["code"]) == (503, "UNAVAILABLE"), (status, problem)
+    assert "payments" in problem["detail"] and payments["address"] in problem["detail"], problem
+
+    again = subprocess.Popen(payments["command"], stdout=subprocess.DEVNULL)
+    started.append(again.pid)
+    wait_until(lambda: ready(payments), "payments is back at its address")
+    placed = []
+    wait_until(lambda: placed.append(call(orders, "POST", "/v1/orders", order)) or placed[-1][0] == 200, "it is paid")
+    assert placed[-1][1]["status"] == "PAID", placed
+    _, repeated = call(orders, "POST", "/v1/orders", order)
+    assert repeated["id"] == placed[-1][1]["id"]
+    _, listed = call(payments, "GET", "/v1/charges?order_id=" + repeated["id"])
+    assert [c["amount_cents"] for c in listed["charges"]] == [750], listed
+
+    again.terminate()
+    assert again.wait(timeout=20) == 0
+    os.kill(orders["pid"], signal.SIGTERM)
+    wait_until(lambda: not alive(orders["pid"]), "orders has left")
+
+
+try:
+    main()
+finally:
+    for pid in started:
+        if alive(pid):
+            os.kill(pid, signal.SIGKILL)
