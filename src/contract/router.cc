@@ -142,9 +142,8 @@ Status Router::add(const HttpRule& rule) {
                                     " is also " + other->method->path() + "'s (" + other->path.text() +
                                     "): give one of them another path");
   }
-  node->here.push_back(&rule);
   // A rule that names its verb beats one that takes every verb.
-  std::stable_partition(node->here.begin(), node->here.end(), [](const HttpRule* r) { return r->verb != "*"; });
+  node->here.insert(rule.verb == "*" ? node->here.end() : node->here.begin(), &rule);
   return Status::ok();
 }
 

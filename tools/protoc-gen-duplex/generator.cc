@@ -19,11 +19,23 @@ namespace pb = google::protobuf;
 
 namespace {
 
+// protoc writes every field's JSON name; only one that differs from the field's own needs to be kept.
+void drop_default_json_names(const pb::Descriptor& type, pb::DescriptorProto& copy) {
+  for (int i = 0; i < type.field_count(); ++i) {
+    if (type.field(i)->json_name() == type.field(i)->camelcase_name()) copy.mutable_field(i)->clear_json_name();
+  }
+  for (int i = 0; i < type.nested_type_count(); ++i)
+    drop_default_json_names(*type.nested_type(i), *copy.mutable_nested_type(i));
+}
+
 // The file and its imports, without what libprotobuf brings along anyway: Contract::load() knows those.
 void collect(const pb::FileDescriptor& file, std::set<const pb::FileDescriptor*>& seen, pb::FileDescriptorSet& set) {
   if (!seen.insert(&file).second || file.name().starts_with("google/protobuf/")) return;
   for (int i = 0; i < file.dependency_count(); ++i) collect(*file.dependency(i), seen, set);
-  file.CopyTo(set.add_file());
+  pb::FileDescriptorProto& copy = *set.add_file();
+  file.CopyTo(&copy);
+  for (int i = 0; i < file.message_type_count(); ++i)
+    drop_default_json_names(*file.message_type(i), *copy.mutable_message_type(i));
 }
 
 }  // namespace
