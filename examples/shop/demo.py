@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import socket
@@ -51,16 +52,23 @@ class Screen:
     def step(self, protocol, what, answer, seconds, number=[0]):
         number[0] += 1
         took = f"{seconds * 1000:.0f} ms" if seconds >= 0.01 else f"{seconds * 1000:.1f} ms"
+        what = shorten(what, 70)
         label = self.colour({"REST": "36", "gRPC": "35"}.get(protocol, "33"), f"{protocol:<5}")
-        print(f"{number[0]:>3}  {label} {what:<58} {self.colour('2', took.rjust(8))}", file=self.out)
+        print(f"{number[0]:>3}  {label} {what:<70} {self.colour('2', took.rjust(8))}", file=self.out)
         for line in answer if isinstance(answer, list) else [answer]:
             print(f"           {self.colour('32', '->')} {shorten(line)}", file=self.out)
         self.out.flush()
 
 
-def shorten(text, most=104):
+def shorten(text, most=110):
     text = " ".join(str(text).split())
+    # Of an id, the end tells one from another.
+    text = re.sub(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{6}([0-9a-f]{6})", r"~\1", text)
     return text if len(text) <= most else text[: most - 3] + "..."
+
+
+def show_json(value):
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 # ---- the services ----
@@ -150,8 +158,8 @@ class Rest:
         check(done.returncode == 0, f"{method} {path}: {done.stderr.strip()}")
         text, _, status = done.stdout.rpartition("\n")
         answer = json.loads(text) if text else {}
-        what = f"{method} {path}" + (f" {json.dumps(body)}" if body is not None else "")
-        self.screen.step("REST", shorten(what, 58), f"{status} {json.dumps(show(answer))}", took)
+        what = f"{method} {path}" + (f" {show_json(body)}" if body is not None else "")
+        self.screen.step("REST", what, f"{status} {show_json(show(answer))}", took)
         check(int(status) == expect, f"{method} {path} answered {status}, not {expect}: {text}")
         return answer
 
@@ -198,7 +206,7 @@ class Grpc:
         except grpc.RpcError as error:
             answer, code, told = error, error.code(), error.details()
         took = time.monotonic() - began
-        self.screen.step("gRPC", shorten(f"{name} {short_message(message)}", 58),
+        self.screen.step("gRPC", f"{name} {short_message(message)}",
                          f"{code.name} {told if told is not None else short_message(show(answer))}", took)
         check(code is expect, f"{name} answered {code.name}, not {expect.name}: {told}")
         return answer
@@ -213,7 +221,7 @@ def short_message(message):
         return message
     from google.protobuf import text_format
 
-    return "{" + text_format.MessageToString(message, as_one_line=True) + "}"
+    return "{" + text_format.MessageToString(message, as_one_line=True, as_utf8=True) + "}"
 
 
 def generate_messages(folder, contracts):
