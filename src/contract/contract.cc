@@ -45,8 +45,6 @@ const Type* Contract::find_type(std::string_view name) const {
   return at == types_by_name_.end() ? nullptr : at->second;
 }
 
-const Type& Contract::type_of(const google::protobuf::Descriptor& descriptor) const {
-  return *types_.at(&descriptor);
-}
+const Type& Contract::type_of(const google::protobuf::Descriptor& descriptor) const { return *types_.at(&descriptor); }
 
 }  // namespace duplex::contract

@@ -80,7 +80,8 @@ TEST(Contract, FaultsNameFileMethodAndReason) {
       message Inner { string id = 1; }
       message M { string id = 1; Inner inner = 2; repeated string many = 3; }
       service S {
-        rpc Do(M) returns (M) { option (google.api.http) = {)") + fault.rule + R"(}; }
+        rpc Do(M) returns (M) { option (google.api.http) = {)") +
+                              fault.rule + R"(}; }
         rpc Same(M) returns (M) { option (google.api.http) = {get: "/v1/same"}; }
       })");
     ASSERT_FALSE(loaded) << fault.rule;
@@ -97,11 +98,17 @@ TEST(Contract, RefusesWhatIsNoDescriptorSet) {
   ASSERT_TRUE(empty) << empty.error().to_string();
   EXPECT_TRUE((*empty)->services().empty());
   // A FileDescriptorSet of one file that imports another which is not there.
-  auto loaded = Contract::load("\x0a\x16\x0a\x07" "a.proto\x1a\x0b" "other.proto");
+  auto loaded = Contract::load(
+      "\x0a\x16\x0a\x07"
+      "a.proto\x1a\x0b"
+      "other.proto");
   ASSERT_FALSE(loaded);
   EXPECT_NE(loaded.error().message().find("other.proto"), std::string::npos) << loaded.error().message();
   EXPECT_NE(loaded.error().message().find("--include_imports"), std::string::npos);
-  auto circle = Contract::load("\x0a\x12\x0a\x07" "a.proto\x1a\x07" "a.proto");
+  auto circle = Contract::load(
+      "\x0a\x12\x0a\x07"
+      "a.proto\x1a\x07"
+      "a.proto");
   EXPECT_FALSE(circle);
 }
 

@@ -28,8 +28,7 @@ Result<FieldPath> find_field_path(const Descriptor& message, std::string_view te
     const size_t dot = text.find('.', from);
     const std::string_view name = text.substr(from, dot == std::string_view::npos ? dot : dot - from);
     const FieldDescriptor* field = find_field(*in, name);
-    if (!field)
-      return Status::invalid_argument(in->full_name() + " has no field \"" + std::string(name) + "\"");
+    if (!field) return Status::invalid_argument(in->full_name() + " has no field \"" + std::string(name) + "\"");
     path.push_back(field);
     if (dot == std::string_view::npos) return path;
     if (field->type() != FieldDescriptor::TYPE_MESSAGE || field->is_repeated())

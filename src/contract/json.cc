@@ -27,8 +27,7 @@ Result<Bytes> json_to_proto(const Type& type, std::string_view json) {
   pb::io::ArrayInputStream input(json.data(), static_cast<int>(json.size()));
   BufferStream output(out);
   pb::util::JsonParseOptions parse;
-  const auto status =
-      pb::util::JsonToBinaryStream(&type.contract().resolver(), type.url(), &input, &output, parse);
+  const auto status = pb::util::JsonToBinaryStream(&type.contract().resolver(), type.url(), &input, &output, parse);
   if (!status.ok()) return Status::invalid_argument("JSON of " + type.name() + ": " + text_of(status));
   return out.take();
 }
@@ -43,8 +42,7 @@ Result<Bytes> proto_to_json(const Type& type, std::string_view wire, const JsonO
   pb::util::JsonPrintOptions print;
   print.preserve_proto_field_names = options.proto_names;
   print.always_print_primitive_fields = options.print_zeros;
-  const auto status =
-      pb::util::BinaryToJsonStream(&type.contract().resolver(), type.url(), &input, &output, print);
+  const auto status = pb::util::BinaryToJsonStream(&type.contract().resolver(), type.url(), &input, &output, print);
   if (!status.ok()) return Status::invalid_argument("bytes of " + type.name() + ": " + text_of(status));
   return out.take();
 }

@@ -40,7 +40,8 @@ class JsonTest : public testing::Test {
 }  // namespace
 
 TEST_F(JsonTest, ScalarsEnumsAndNestedMessages) {
-  expect_same(R"({"id":"a-1","patient":{"record_number":"77","name":"Zoë \"Z\" \\ 日本"},"urgency":"URGENCY_EMERGENCY"})");
+  expect_same(
+      R"({"id":"a-1","patient":{"record_number":"77","name":"Zoë \"Z\" \\ 日本"},"urgency":"URGENCY_EMERGENCY"})");
   expect_same(R"({"cost_cents":"-9223372036854775808","serial":"18446744073709551615","temperature":36.6,"dose":0.1})");
   expect_same(R"({"confirmed":true,"signature":"AAH/"})");
   expect_same(R"({"temperature":"NaN","dose":"-Infinity"})");
@@ -61,7 +62,9 @@ TEST_F(JsonTest, OneofMapsAndRepeated) {
   expect_same(R"({"phone":{"number":"+49 30"}})");
   expect_same(R"({"floor_names":{"-1":"cellar"}})");
   expect_same(R"({"measurements":{"pulse":{"unit":"bpm","value":72}},"answers":{"true":"5"}})");
-  expect_same(R"({"history":["URGENCY_ROUTINE","URGENCY_UNSPECIFIED"],"companions":[{"name":"A"},{}],"visit_codes":["1","2"]})");
+  expect_same(
+      R"({"history":["URGENCY_ROUTINE","URGENCY_UNSPECIFIED"],)"
+              R"("companions":[{"name":"A"},{}],"visit_codes":["1","2"]})");
   expect_refused(R"({"email":"a","phone":{"number":"1"}})", "contact");
 }
 
@@ -111,7 +114,9 @@ TEST_F(JsonTest, BadInputNamesTheField) {
 }
 
 TEST_F(JsonTest, MalformedBytesAreRefused) {
-  for (std::string_view bytes : {std::string_view("\x0a\x05" "ab"), std::string_view("\x12\x02\x0a\x09"), std::string_view("\xff")}) {
+  for (std::string_view bytes : {std::string_view("\x0a\x05"
+                                                  "ab"),
+                                 std::string_view("\x12\x02\x0a\x09"), std::string_view("\xff")}) {
     auto json = proto_to_json(*type_, bytes);
     ASSERT_FALSE(json);
     EXPECT_EQ(json.error().code(), Code::kInvalidArgument);

@@ -30,13 +30,17 @@ constexpr int kMaxImportDepth = 100;
 // The files that come with libprotobuf. Naming a class of each makes a static link keep it. They are copied into the
 // contract's own pool like any other file.
 const pb::FileDescriptor* standard_file(std::string_view name) {
-  static const pb::FileDescriptor* const files[] = {
-      pb::Any::descriptor()->file(),           pb::Api::descriptor()->file(),
-      pb::Duration::descriptor()->file(),      pb::Empty::descriptor()->file(),
-      pb::FieldMask::descriptor()->file(),     pb::SourceContext::descriptor()->file(),
-      pb::Struct::descriptor()->file(),        pb::Timestamp::descriptor()->file(),
-      pb::Type::descriptor()->file(),          pb::Int32Value::descriptor()->file(),
-      pb::FileDescriptorSet::descriptor()->file()};
+  static const pb::FileDescriptor* const files[] = {pb::Any::descriptor()->file(),
+                                                    pb::Api::descriptor()->file(),
+                                                    pb::Duration::descriptor()->file(),
+                                                    pb::Empty::descriptor()->file(),
+                                                    pb::FieldMask::descriptor()->file(),
+                                                    pb::SourceContext::descriptor()->file(),
+                                                    pb::Struct::descriptor()->file(),
+                                                    pb::Timestamp::descriptor()->file(),
+                                                    pb::Type::descriptor()->file(),
+                                                    pb::Int32Value::descriptor()->file(),
+                                                    pb::FileDescriptorSet::descriptor()->file()};
   for (const pb::FileDescriptor* file : files) {
     if (file->name() == name) return file;
   }
@@ -223,8 +227,8 @@ Result<HttpRule> Loader::make_rule(const Method& method, HttpOption option) {
     const pb::Descriptor& output = method.output().descriptor();
     rule.response_field = find_field(output, rule.response_body);
     if (!rule.response_field)
-      return Status::invalid_argument("response_body: " + output.full_name() + " has no field \"" +
-                                      rule.response_body + "\"");
+      return Status::invalid_argument("response_body: " + output.full_name() + " has no field \"" + rule.response_body +
+                                      "\"");
   }
   return rule;
 }

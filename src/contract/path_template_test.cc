@@ -34,10 +34,10 @@ TEST(PathTemplate, RefusesWithThePlaceAndTheReason) {
     const char* text;
     const char* column;
   } bad[] = {
-      {"", "column 1"},          {"v1/x", "column 1"},       {"/v1/", "column 5"},     {"/v1//x", "column 5"},
-      {"/v1/{id", "column 8"},   {"/v1/{}", "column 6"},     {"/v1/{a={b}}", "column 8"}, {"/**/x", "column 2"},
-      {"/{a=**}/x", "column 5"}, {"/v1/x:", "column 7"},     {"/v1/x y", "column 6"},  {"/{a..b}", "column 3"},
-      {"/{a}/{a}", "column 7"},  {"/v1/***", "column 7"},    {"/%4", "column 2"},      {"/a:b:c", "column 5"},
+      {"", "column 1"},          {"v1/x", "column 1"},    {"/v1/", "column 5"},        {"/v1//x", "column 5"},
+      {"/v1/{id", "column 8"},   {"/v1/{}", "column 6"},  {"/v1/{a={b}}", "column 8"}, {"/**/x", "column 2"},
+      {"/{a=**}/x", "column 5"}, {"/v1/x:", "column 7"},  {"/v1/x y", "column 6"},     {"/{a..b}", "column 3"},
+      {"/{a}/{a}", "column 7"},  {"/v1/***", "column 7"}, {"/%4", "column 2"},         {"/a:b:c", "column 5"},
       {"/a:b/c", "column 5"},
   };
   for (const auto& b : bad) {

@@ -16,10 +16,10 @@ TEST(HttpStatus, IsTheTableOfGoogleRpcCode) {
 
 TEST(HttpStatus, WithoutGrpcStatusIsTheTableOfGrpc) {
   const std::pair<int, Code> expected[] = {
-      {400, Code::kInternal},    {401, Code::kUnauthenticated}, {403, Code::kPermissionDenied},
-      {404, Code::kUnimplemented}, {429, Code::kUnavailable},   {431, Code::kInternal},
-      {502, Code::kUnavailable}, {503, Code::kUnavailable},     {504, Code::kUnavailable},
-      {200, Code::kUnknown},     {302, Code::kUnknown},         {500, Code::kUnknown}};
+      {400, Code::kInternal},      {401, Code::kUnauthenticated}, {403, Code::kPermissionDenied},
+      {404, Code::kUnimplemented}, {429, Code::kUnavailable},     {431, Code::kInternal},
+      {502, Code::kUnavailable},   {503, Code::kUnavailable},     {504, Code::kUnavailable},
+      {200, Code::kUnknown},       {302, Code::kUnknown},         {500, Code::kUnknown}};
   for (const auto& [http, code] : expected) EXPECT_EQ(code_without_grpc_status(http), code) << http;
 }
 
@@ -37,10 +37,10 @@ TEST(Problem, DetailsAreJsonIfTheirTypeIsKnownElseBase64) {
   ASSERT_TRUE(detail);
   auto retry = json_to_proto(*contract->find_type("google.rpc.RetryInfo"), R"({"retry_delay":"2s"})");
   ASSERT_TRUE(retry);
-  const Status status(Code::kInvalidArgument, "bad",
-                      {Detail{bad_request, detail->to_string()},
-                       Detail{"type.googleapis.com/google.rpc.RetryInfo", retry->to_string()},
-                       Detail{"type.example.com/un.Known", "\x01\x02"}});
+  const Status status(
+      Code::kInvalidArgument, "bad",
+      {Detail{bad_request, detail->to_string()}, Detail{"type.googleapis.com/google.rpc.RetryInfo", retry->to_string()},
+       Detail{"type.example.com/un.Known", "\x01\x02"}});
   const std::string json = problem_json(status, contract.get());
   EXPECT_EQ(json,
             R"({"type":"about:blank","title":"Bad Request","status":400,"detail":"bad","code":"INVALID_ARGUMENT",)"

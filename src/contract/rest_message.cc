@@ -115,8 +115,9 @@ Result<Bytes> assemble_request(const HttpRule& rule, const Captures& captures, s
       return wrong_variable(variable.field_path, s.message());
   }
   // Put after the body, since the last value of a single field counts.
-  const bool nested = query.find('.') != std::string_view::npos ||
-                      std::any_of(rule.variables.begin(), rule.variables.end(), [](const auto& v) { return v.size() > 1; });
+  const bool nested =
+      query.find('.') != std::string_view::npos ||
+      std::any_of(rule.variables.begin(), rule.variables.end(), [](const auto& v) { return v.size() > 1; });
   if (message->empty() && !nested) return Bytes::copy(more);
   more.insert(0, message->view());
   return Bytes::copy(merged(rule.method->input().descriptor(), more));

@@ -182,7 +182,9 @@ TEST_F(RestTest, AClientSplitsWhatAServerAssembles) {
     ASSERT_TRUE(bytes) << bytes.error().to_string();
     auto split = split_request(method(call.method).http_rules()[0], bytes->view());
     ASSERT_TRUE(split) << split.error().to_string();
-    if (call.target) { EXPECT_EQ(split->target, call.target); }
+    if (call.target) {
+      EXPECT_EQ(split->target, call.target);
+    }
     EXPECT_EQ(request(call.verb, split->target, split->body.view()), call.json) << split->target;
   }
   EXPECT_FALSE(split_request(method("GetRide").http_rules()[0], ""));  // an empty path variable

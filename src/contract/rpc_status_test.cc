@@ -5,7 +5,8 @@
 namespace duplex::contract {
 
 TEST(RpcStatus, GoesThereAndBack) {
-  Status status(Code::kFailedPrecondition, "shelf is full", {Detail{"type.googleapis.com/x.Y", std::string("\0\xff", 2)}, Detail{"", ""}});
+  Status status(Code::kFailedPrecondition, "shelf is full",
+                {Detail{"type.googleapis.com/x.Y", std::string("\0\xff", 2)}, Detail{"", ""}});
   auto back = decode_rpc_status(encode_rpc_status(status));
   ASSERT_TRUE(back);
   EXPECT_EQ(back->code(), Code::kFailedPrecondition);

@@ -12,7 +12,7 @@
 namespace duplex::contract {
 
 // Appends one text for a single value, and one for each of a packed repeated field. `field` is_textual().
-Status texts_of_value(const Contract& contract, const google::protobuf::FieldDescriptor& field,
-                      const wire::Field& part, std::vector<std::string>& texts);
+Status texts_of_value(const Contract& contract, const google::protobuf::FieldDescriptor& field, const wire::Field& part,
+                      std::vector<std::string>& texts);
 
 }  // namespace duplex::contract

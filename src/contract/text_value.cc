@@ -21,8 +21,7 @@ namespace {
 Status wanted(std::string_view what, std::string_view text) {
   constexpr size_t kShown = 64;
   std::string shown = json_string(text.substr(0, kShown));
-  return Status::invalid_argument(std::string(what) + " is wanted, not " + shown +
-                                  (text.size() > kShown ? "..." : ""));
+  return Status::invalid_argument(std::string(what) + " is wanted, not " + shown + (text.size() > kShown ? "..." : ""));
 }
 
 template <class T>
@@ -48,8 +47,7 @@ bool parse_float(std::string_view text, T& value) {
 // A negative int32 takes ten bytes on the wire: it is extended to 64 bits.
 uint64_t extended(int64_t value) { return static_cast<uint64_t>(value); }
 
-Status append_message(std::string& out, const Contract& contract, const FieldDescriptor& field,
-                      std::string_view text) {
+Status append_message(std::string& out, const Contract& contract, const FieldDescriptor& field, std::string_view text) {
   const auto& type = *field.message_type();
   std::string inner;
   if (const FieldDescriptor* value = type.FindFieldByName("value"); value && type.field_count() == 1) {

@@ -4,9 +4,9 @@
 #include <string>
 #include <vector>
 
+#include "duplex/contract/router.h"
 #include "duplex/runtime/run.h"
 #include "duplex/runtime/wait.h"
-#include "duplex/contract/router.h"
 #include "parcels.duplex.h"
 
 namespace courier::v1 {
@@ -107,7 +107,9 @@ TEST(Generated, UnaryAnswersAndFails) {
   run([&](Context& ctx) -> Task<void> {
     Result<Parcel> found = co_await client.get_parcel(ctx, key("P1"));
     EXPECT_TRUE(found) << found.error().to_string();
-    if (found) { EXPECT_EQ(found->weight_grams(), 1200); }
+    if (found) {
+      EXPECT_EQ(found->weight_grams(), 1200);
+    }
     Result<Parcel> missing = co_await client.get_parcel(ctx, key("missing"));
     EXPECT_EQ(missing.error().code(), Code::kNotFound);
     EXPECT_EQ(missing.error().message(), "no parcel missing");
@@ -121,7 +123,9 @@ TEST(Generated, RequestIsReadBeforeTheTaskIsAwaited) {
     auto task = client.get_parcel(ctx, key("P7"));  // the key is gone by the next line
     Result<Parcel> found = co_await std::move(task);
     EXPECT_TRUE(found);
-    if (found) { EXPECT_EQ(found->tracking_number(), "P7"); }
+    if (found) {
+      EXPECT_EQ(found->tracking_number(), "P7");
+    }
   });
 }
 

@@ -13,8 +13,8 @@ class MethodDescriptor;
 
 namespace duplex::generator {
 
-// "get_order" for "GetOrder", "get_http_info" for "GetHTTPInfo"; a word that C++ or the generated class keeps for itself
-// gets a "_": "delete_".
+// "get_order" for "GetOrder", "get_http_info" for "GetHTTPInfo"; a word that C++ or the generated class keeps for
+// itself gets a "_": "delete_".
 std::string method_name(std::string_view proto_name);
 
 // {"shop", "v1"} for the package shop.v1; a part that is a word of C++ gets a "_", as protoc does it.

@@ -1,8 +1,8 @@
 // What a .proto means: its services, methods, types and HTTP rules, read from a FileDescriptorSet.
 //
-// A Contract has a descriptor pool of its own. Nothing is registered in protobuf's generated pool, so a program may link
-// its own google/api and grpc classes, and two contracts may define one name differently. Immutable once loaded, so any
-// thread may read it.
+// A Contract has a descriptor pool of its own. Nothing is registered in protobuf's generated pool, so a program may
+// link its own google/api and grpc classes, and two contracts may define one name differently. Immutable once loaded,
+// so any thread may read it.
 #pragma once
 
 #include <memory>
@@ -53,9 +53,9 @@ class Type {
 
 class Method {
  public:
-  const std::string& path() const { return path_; }    // "/shop.v1.Orders/GetOrder", as gRPC has it
-  const std::string& name() const { return name_; }    // "GetOrder"
-  const std::string& service_name() const;             // "shop.v1.Orders"
+  const std::string& path() const { return path_; }  // "/shop.v1.Orders/GetOrder", as gRPC has it
+  const std::string& name() const { return name_; }  // "GetOrder"
+  const std::string& service_name() const;           // "shop.v1.Orders"
   const Service& service() const { return *service_; }
   bool caller_streams() const { return caller_streams_; }
   bool service_streams() const { return service_streams_; }

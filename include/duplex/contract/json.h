@@ -15,11 +15,12 @@ struct JsonOptions {
   bool print_zeros = true;  // fields without presence are written even if they are zero or empty
 };
 
-// Error: INVALID_ARGUMENT that names the field (one that the type does not have, a value that does not fit) or says that
-// the text is not JSON.
+// Error: INVALID_ARGUMENT that names the field (one that the type does not have, a value that does not fit) or says
+// that the text is not JSON.
 Result<Bytes> json_to_proto(const Type& type, std::string_view json);
 
-// Error: INVALID_ARGUMENT if `wire` is not a message of that type, or holds an Any whose type the contract does not know.
+// Error: INVALID_ARGUMENT if `wire` is not a message of that type, or holds an Any whose type the contract does not
+// know.
 Result<Bytes> proto_to_json(const Type& type, std::string_view wire, const JsonOptions& options = {});
 
 }  // namespace duplex::contract

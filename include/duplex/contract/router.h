@@ -54,7 +54,8 @@ class Router {
   // All rules of all methods of a service.
   Status add(const Service& service);
 
-  // `path` as it came, still percent-encoded, without "?" and what follows. A path of more than 128 segments is kNoPath.
+  // `path` as it came, still percent-encoded, without "?" and what follows. A path of more than 128 segments is
+  // kNoPath.
   RouteMatch find(std::string_view verb, std::string_view path) const;
 
   // The verbs that `path` has rules for, sorted, as the field Allow wants it: "GET, POST"; "*" if any verb is taken.

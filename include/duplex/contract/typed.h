@@ -49,8 +49,9 @@ Result<Message> make_message(const T& value) {
   const size_t size = value.ByteSizeLong();
   if (size == 0 && value.IsInitialized()) return Message();
   if (size > INT_MAX || !value.IsInitialized())
-    return Status::internal("a " + value.GetTypeName() + " cannot be sent: " +
-                            (size > INT_MAX ? "it has 2 GiB or more" : "not set: " + value.InitializationErrorString()));
+    return Status::internal(
+        "a " + value.GetTypeName() + " cannot be sent: " +
+        (size > INT_MAX ? "it has 2 GiB or more" : "not set: " + value.InitializationErrorString()));
   Buffer buffer(size);
   if (!value.SerializeToArray(buffer.extend(size), static_cast<int>(size)))
     return Status::internal("a " + value.GetTypeName() + " cannot be serialized");
@@ -147,7 +148,8 @@ inline Task<Outcome> outcome_later(Task<Status> written) {
 }  // namespace detail
 
 // The one request message of a call that takes exactly one. No coroutine frame if it is there already.
-// Error: UNIMPLEMENTED for none or two (gRPC's word for it), INVALID_ARGUMENT for a malformed one, or why the call is over.
+// Error: UNIMPLEMENTED for none or two (gRPC's word for it), INVALID_ARGUMENT for a malformed one, or why the call is
+// over.
 template <class T>
 Task<Result<T>> one(Context& ctx, Call& call) {
   using Now = Task<Result<T>>;
@@ -186,7 +188,8 @@ Task<Outcome> serve(Context& ctx, Call& call, S& service, Task<Result<Out>> (S::
 }
 
 template <class S, class In, class Out>
-Task<Outcome> serve(Context& ctx, Call& call, S& service, Task<Status> (S::*method)(Context&, const In&, Writer<Out>&)) {
+Task<Outcome> serve(Context& ctx, Call& call, S& service,
+                    Task<Status> (S::*method)(Context&, const In&, Writer<Out>&)) {
   Result<In> in = co_await one<In>(ctx, call);
   if (!in) co_return in.error();
   Writer<Out> out(*call.out);

@@ -14,8 +14,8 @@
 // The body's error wins, else the call's status. One exception: a body that ends because the call has ended under its
 // hands (a write said CANCELLED) did not fail by itself, so the call's status counts.
 //
-// g++ 12 destroys a lambda that stands in a co_await expression and captures by value twice. Capture by reference, which
-// is safe here (the body never outlives the co_await), or give the lambda a name first.
+// g++ 12 destroys a lambda that stands in a co_await expression and captures by value twice. Capture by reference,
+// which is safe here (the body never outlives the co_await), or give the lambda a name first.
 #pragma once
 
 #include <functional>
@@ -52,8 +52,8 @@ using StreamBody = std::function<Task<Status>(Context&)>;
 // One call whose one reply message is handed over as bytes.
 Task<Result<Message>> call_for_one(Service& service, const Method& method, Context& ctx, Result<Message> request,
                                    CallOptions options);
-// Runs the call and the body side by side. `requests` and `replies`: the same as `in` and `out` if they are pipes to the
-// body, else null.
+// Runs the call and the body side by side. `requests` and `replies`: the same as `in` and `out` if they are pipes to
+// the body, else null.
 Task<Status> call_beside(Service& service, const Method& method, Context& ctx, CallOptions options, Source& in,
                          Sink& out, Pipe* requests, Pipe* replies, StreamBody body);
 
