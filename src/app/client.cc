@@ -78,8 +78,8 @@ class Client::State final : public std::enable_shared_from_this<State> {
       std::lock_guard lock(self->mutex);
       self->loops.emplace_back(&loop, &here);
     }
-    while (!self->is_closed())
-      if (!(co_await here.closing().wait(ctx)).is_ok()) break;
+    Status waited;
+    while (waited.is_ok() && !self->is_closed()) waited = co_await here.closing().wait(ctx);
     {
       std::lock_guard lock(self->mutex);
       std::erase_if(self->loops, [&](auto& entry) { return entry.first == &loop; });

@@ -4,6 +4,7 @@ namespace duplex::http {
 namespace {
 
 Task<Status> wait_body_later(Context& ctx, Exchange& x) {
+  x.body_awaited();
   while (x.body().empty() && !x.ended() && x.error().is_ok())
     if (Status s = co_await x.arrived().wait(ctx); !s.is_ok()) co_return s;
   co_return x.body().empty() && !x.ended() ? x.error() : Status();

@@ -24,8 +24,8 @@ class Http2Server final : public ServerConnection, private Http2Session::Request
     Context bounded(scope_.context().loop());
     bounded.set_deadline(after(bounded.loop().now(), std::chrono::seconds(1)));
     session_.end(0);
-    while (!session_.over())
-      if (!(co_await session_.ended().wait(bounded)).is_ok()) break;
+    Status waited;
+    while (waited.is_ok() && !session_.over()) waited = co_await session_.ended().wait(bounded);
     session_.close_now(Status::unavailable("the connection has ended"));
   }
 

@@ -116,8 +116,8 @@ Task<Result<Pool::Lease>> Pool::open(Context& ctx, const MakeHead& make_head, bo
 
 Task<void> Pool::keep(Context& ctx, std::shared_ptr<Http2Client> client) {
   changed_.notify_all();
-  while (!client->over())
-    if (!(co_await client->ended().wait(ctx)).is_ok()) break;
+  Status waited;
+  while (waited.is_ok() && !client->over()) waited = co_await client->ended().wait(ctx);
   if (!client->over()) client->close_now(Status::unavailable("the client is closed"));
   std::erase(clients_, client);
   changed_.notify_all();

@@ -45,7 +45,9 @@ Task<std::string> sniff(Context& ctx, int fd, Duration limit) {
       continue;
     }
     if (n == 0 || (errno != EAGAIN && errno != EINTR)) break;
-    if (errno == EAGAIN && !(co_await first.readable().wait(bounded)).is_ok()) break;
+    if (errno == EINTR) continue;
+    Status waited = co_await first.readable().wait(bounded);
+    if (!waited.is_ok()) break;
   }
   co_return got;
 }

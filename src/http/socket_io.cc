@@ -33,6 +33,19 @@ void SocketIo::on_ready(bool readable, bool writable, bool hangup) {
     readable_ = true;
     if (reading_) read_some(hangup_);
   }
+  // Who does not read any more, because it holds the peer back or because the peer has closed its half, would not learn
+  // from a read that the connection was reset.
+  if (hangup && fd_ >= 0 && (eof_seen_ || !reading_)) {
+    int error = 0;
+    socklen_t size = sizeof error;
+    if (::getsockopt(fd_, SOL_SOCKET, SO_ERROR, &error, &size) == 0 && error) fail(error);
+  }
+}
+
+void SocketIo::fail(int error) {
+  if (failed_) return;
+  failed_ = eof_seen_ = true;
+  on_eof(error);
 }
 
 void SocketIo::resume_reading() {
@@ -59,8 +72,9 @@ void SocketIo::read_some(bool to_the_end) {
       readable_ = false;
       return;
     }
+    if (n < 0) return fail(errno);
     eof_seen_ = true;
-    on_eof(n == 0 ? 0 : errno);
+    on_eof(0);
     return;
   }
 }
@@ -80,10 +94,7 @@ void SocketIo::write_out() {
     }
     int error = errno;
     out_.clear();
-    if (!eof_seen_) {
-      eof_seen_ = true;
-      on_eof(error);
-    }
+    fail(error);
     return;
   }
   out_.consume(sent);

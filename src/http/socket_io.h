@@ -31,7 +31,7 @@ class SocketIo : public Watch, public EndOfTurn {
 
   // A batch of octets arrived. After it, one end of turn.
   virtual void on_octets(const char* data, size_t size) = 0;
-  // The peer has closed its half (error 0) or the socket failed (errno). Called once.
+  // The peer has closed its half (error 0) or the socket failed (errno). Once for each; nothing after a failure.
   virtual void on_eof(int error) = 0;
   // What was blocked has gone out.
   virtual void on_written() = 0;
@@ -42,8 +42,9 @@ class SocketIo : public Watch, public EndOfTurn {
  private:
   void on_ready(bool readable, bool writable, bool hangup) final;
   void read_some(bool to_the_end);
+  void fail(int error);
   int fd_;
-  bool write_blocked_ = false, reading_ = true, readable_ = false, eof_seen_ = false, hangup_ = false;
+  bool write_blocked_ = false, reading_ = true, readable_ = false, eof_seen_ = false, hangup_ = false, failed_ = false;
 };
 
 }  // namespace duplex::http

@@ -31,8 +31,7 @@ TEST(Task, AMillionAwaitsThatParkNeedNoStack) {
   int count = run([](Context& ctx) -> Task<int> {
     int n = 0;
     auto turn = [&](Context& c) -> Task<Status> { co_return co_await yield(c); };
-    for (; n < 1'000'000; ++n)
-      if (Status s = co_await turn(ctx); !s.is_ok()) break;
+    for (Status s; s.is_ok() && n < 1'000'000; ++n) s = co_await turn(ctx);
     co_return n;
   });
   EXPECT_EQ(count, 1'000'000);

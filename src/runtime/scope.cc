@@ -36,9 +36,9 @@ Task<bool> Scope::join(Time until) {
   Context bounded(ctx_.loop());
   bounded.set_label(ctx_.label_address());
   bounded.set_deadline(until);
-  while (running_ > 0)
-    if (!(co_await ended_.wait(bounded)).is_ok()) co_return running_ == 0;
-  co_return true;
+  Status waited;
+  while (waited.is_ok() && running_ > 0) waited = co_await ended_.wait(bounded);
+  co_return running_ == 0;
 }
 
 }  // namespace duplex

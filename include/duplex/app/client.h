@@ -21,12 +21,12 @@ class Client final : public Service {
  public:
   struct Settings {
     std::string name = "peer";  // in errors, logs and metrics
-    std::string address;        // "host:port", "unix:/path", or several with commas between; names are resolved
+    std::string address{};      // "host:port", "unix:/path", or several with commas between; names are resolved
     // Of a call that brings no sooner deadline. Streams have none by default: they may be meant to last.
     Duration timeout = std::chrono::seconds(15);
     size_t max_message = 4 << 20;  // octets of one reply message: RESOURCE_EXHAUSTED past it
-    std::string authority;         // ":authority"; empty: the address
-    http::PoolSettings pool;       // connect timeout, backoff, limits
+    std::string authority{};       // ":authority"; empty: the address
+    http::PoolSettings pool{};     // connect timeout, backoff, limits
   };
   explicit Client(Settings settings);
   ~Client() override;

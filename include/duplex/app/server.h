@@ -34,7 +34,7 @@ class Server {
     Duration grace = std::chrono::seconds(20);    // how long a stop waits for calls before it cancels them
     Duration idle = std::chrono::minutes(5);      // a connection with no call is closed
     std::string service_name = "duplex";          // in log lines
-    std::string log_file;                         // where access and handlers' log lines go; "": stdout; "off"
+    std::string log_file{};                       // where access and handlers' log lines go; "": stdout; "off"
   };
 
   Server();

@@ -70,6 +70,8 @@ class Exchange {
   Notifier& arrived() { return arrived_; }
   // `count` octets of the body were taken: gives the stream's flow-control credit back (law 5). Does not touch body().
   virtual void consumed(size_t count) = 0;
+  // wait_body() is about to wait: HTTP/1.1 answers an `expect: 100-continue` now.
+  virtual void body_awaited() {}
 
   // ---- what leaves ----
   bool head_sent() const { return out_head_sent_; }
