@@ -12,7 +12,8 @@ namespace shop {
 inline duplex::Status check_name(std::string_view name) {
   if (name.find_first_not_of(" \t\r\n") == name.npos) return duplex::Status::invalid_argument("name: empty");
   if (name.size() > 200)
-    return duplex::Status::invalid_argument("name: " + std::to_string(name.size()) + " octets; at most 200 are allowed");
+    return duplex::Status::invalid_argument("name: " + std::to_string(name.size()) +
+                                            " octets; at most 200 are allowed");
   return {};
 }
 

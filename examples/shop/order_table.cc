@@ -82,7 +82,8 @@ Status add_order(store::Writer& w, const v1::Order& order, const std::string& as
   for (int i = 0; i < order.items_size(); ++i) {
     const v1::Order::Item& item = order.items(i);
     auto line = w.execute(
-        "INSERT INTO order_items(order_id, position, product_id, name, price_cents, quantity) VALUES (?, ?, ?, ?, ?, ?)",
+        "INSERT INTO order_items(order_id, position, product_id, name, price_cents, quantity) VALUES (?, ?, ?, ?, ?, "
+        "?)",
         order.id(), i, item.product_id(), item.name(), item.price_cents(), item.quantity());
     if (!line) return line.error();
   }

@@ -122,8 +122,7 @@ Task<Result<v1::Order>> Orders::ship_order(Context& ctx, const v1::ShipOrderRequ
 Task<Result<v1::Order>> Orders::cancel_order(Context& ctx, const v1::CancelOrderRequest& request) {
   // CANCELLING first: from here on it can be neither shipped nor paid, whatever happens to the refund.
   Result<v1::Order> order = co_await db_.write(ctx, [&](store::Writer& w) -> Result<v1::Order> {
-    Result<bool> changed =
-        change_status(w, request.id(), {v1::Order::PENDING, v1::Order::PAID}, v1::Order::CANCELLING);
+    Result<bool> changed = change_status(w, request.id(), {v1::Order::PENDING, v1::Order::PAID}, v1::Order::CANCELLING);
     if (!changed) return changed.error();
     return load_order(w, request.id());
   });

@@ -1,6 +1,7 @@
 // Lists in pages: how many rows a request asks for, and where the next page starts.
 //
-// Ids are made of time-ordered UUIDs, so the order of ids is the order of making, and the last id of a page is its token.
+// Ids are made of time-ordered UUIDs, so the order of ids is the order of making, and the last id of a page is its
+// token.
 #pragma once
 
 #include <algorithm>

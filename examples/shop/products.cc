@@ -52,8 +52,7 @@ Task<Result<v1::Product>> Products::get_product(Context& ctx, const v1::GetProdu
   co_return co_await db_.read(ctx, [&](store::Reader& r) { return load_product(r, request.id()); });
 }
 
-Task<Result<v1::ListProductsResponse>> Products::list_products(Context& ctx,
-                                                                  const v1::ListProductsRequest& request) {
+Task<Result<v1::ListProductsResponse>> Products::list_products(Context& ctx, const v1::ListProductsRequest& request) {
   Result<int64_t> size = page_size(request.page_size());
   if (!size) co_return size.error();
   co_return co_await db_.read(ctx, [&](store::Reader& r) -> Result<v1::ListProductsResponse> {
@@ -65,7 +64,8 @@ Task<Result<v1::ListProductsResponse>> Products::list_products(Context& ctx,
       product.set_price_cents(price_cents);
     };
     Status read = r.each<std::string_view, std::string_view, int32_t>(
-        "SELECT id, name, price_cents FROM products WHERE id > ? ORDER BY id LIMIT ?", add, request.page_token(), *size + 1);
+        "SELECT id, name, price_cents FROM products WHERE id > ? ORDER BY id LIMIT ?", add, request.page_token(),
+        *size + 1);
     if (!read.is_ok()) return read;
     page.set_next_page_token(cut_page(*page.mutable_products(), *size));
     return page;

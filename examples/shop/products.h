@@ -15,13 +15,13 @@ class Products final : public v1::ProductsBase {
   explicit Products(duplex::store::Database& db) : db_(db) {}
 
   duplex::Task<duplex::Result<v1::Product>> create_product(duplex::Context& ctx,
-                                                             const v1::CreateProductRequest& request) override;
+                                                           const v1::CreateProductRequest& request) override;
   duplex::Task<duplex::Result<v1::Product>> get_product(duplex::Context& ctx,
-                                                          const v1::GetProductRequest& request) override;
-  duplex::Task<duplex::Result<v1::ListProductsResponse>> list_products(
-      duplex::Context& ctx, const v1::ListProductsRequest& request) override;
+                                                        const v1::GetProductRequest& request) override;
+  duplex::Task<duplex::Result<v1::ListProductsResponse>> list_products(duplex::Context& ctx,
+                                                                       const v1::ListProductsRequest& request) override;
   duplex::Task<duplex::Result<v1::Product>> update_product(duplex::Context& ctx,
-                                                             const v1::UpdateProductRequest& request) override;
+                                                           const v1::UpdateProductRequest& request) override;
   duplex::Task<duplex::Result<google::protobuf::Empty>> delete_product(
       duplex::Context& ctx, const v1::DeleteProductRequest& request) override;
 

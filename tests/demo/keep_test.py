@@ -1,7 +1,9 @@
 """Given ./dev demo --keep, then its two JSON lines are enough to call both services, kill one, and start it again."""
 
+import concurrent.futures
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,7 +13,7 @@ import urllib.request
 import uuid
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-started = []
+started, folders = [], set()
 
 
 def call(service, method, path, body=None):
@@ -48,6 +50,36 @@ def ready(service):
         return False
 
 
+def place_the_same_at_once(orders, payments, order):
+    """Given one request sent eight times at once, then there is one order and one charge."""
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        placed = list(pool.map(lambda _: call(orders, "POST", "/v1/orders", order), range(8)))
+    assert {status for status, _ in placed} == {200}, placed
+    assert len({answer["id"] for _, answer in placed}) == 1, placed
+    _, listed = call(payments, "GET", "/v1/charges?order_id=" + placed[0][1]["id"])
+    assert [c["status"] for c in listed["charges"]] == ["CAPTURED"], listed
+    return placed[0][1]["id"]
+
+
+def cancel_gives_the_money_back(orders, payments, order_id):
+    status, cancelled = call(orders, "POST", f"/v1/orders/{order_id}:cancel", {})
+    assert (status, cancelled["status"]) == (200, "CANCELLED"), cancelled
+    _, listed = call(payments, "GET", "/v1/charges?order_id=" + order_id)
+    assert [c["status"] for c in listed["charges"]] == ["REFUNDED"], listed
+    status, problem = call(orders, "POST", f"/v1/orders/{order_id}:ship", {})
+    assert (status, problem["code"]) == (400, "FAILED_PRECONDITION"), problem
+
+
+def mistakes_are_named(orders, order):
+    for wrong, code in [({**order, "customer_id": "cus_none"}, "NOT_FOUND"), ({**order, "items": []}, "INVALID_ARGUMENT"),
+                        ({**order, "items": [{**order["items"][0], "quantity": 0}]}, "INVALID_ARGUMENT"),
+                        ({**order, "request_id": order["request_id"], "items": order["items"] * 2}, "ALREADY_EXISTS")]:
+        if code != "ALREADY_EXISTS":
+            wrong["request_id"] = str(uuid.uuid4())
+        _, problem = call(orders, "POST", "/v1/orders", wrong)
+        assert problem.get("code") == code, (wrong, problem)
+
+
 def main():
     demo = subprocess.run([sys.executable, os.path.join(ROOT, "examples/shop/demo.py"), *sys.argv[1:], "--keep"],
                           stdout=subprocess.PIPE, text=True, timeout=100)
@@ -56,6 +88,7 @@ def main():
         service = json.loads(line)  # nothing else is on standard output
         services[service["service"]] = service
         started.append(service["pid"])
+        folders.add(os.path.dirname(service["command"][service["command"].index("--data") + 1]))
     assert demo.returncode == 0, demo.returncode
     orders, payments = services["orders"], services["payments"]
     for service in services.values():
@@ -66,6 +99,11 @@ def main():
     _, product = call(orders, "POST", "/v1/products", {"name": "tea", "price_cents": 250})
     order = {"customer_id": customer["id"], "items": [{"product_id": product["id"], "quantity": 3}],
              "request_id": str(uuid.uuid4())}
+
+    first = {**order, "request_id": str(uuid.uuid4())}
+    order_id = place_the_same_at_once(orders, payments, first)
+    mistakes_are_named(orders, first)
+    cancel_gives_the_money_back(orders, payments, order_id)
 
     os.kill(payments["pid"], signal.SIGKILL)
     wait_until(lambda: not alive(payments["pid"]), "payments is gone")
@@ -96,3 +134,5 @@ finally:
     for pid in started:
         if alive(pid):
             os.kill(pid, signal.SIGKILL)
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)
