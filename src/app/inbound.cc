@@ -31,20 +31,19 @@ class Text final : public Service {
 namespace {
 Telemetry::Options telemetry_options(const Inbound::Settings& settings) {
   Telemetry::Options options;
-  options.access_log = settings.log_file != "off";
+  options.access_log = settings.access_log;
   return options;
 }
 }  // namespace
 
 Result<std::unique_ptr<Inbound>> Inbound::make(Settings settings) {
-  std::string file = settings.log_file == "off" ? "stderr" : settings.log_file.empty() ? "stdout" : settings.log_file;
-  Result<std::unique_ptr<LogSink>> sink = LogSink::open(file);
+  Result<std::unique_ptr<LogSink>> sink = LogSink::open(settings.log_file);
   if (!sink) return sink.error();
   return std::unique_ptr<Inbound>(new Inbound(std::move(settings), std::move(*sink)));
 }
 
 Inbound::Inbound(Settings settings, std::unique_ptr<LogSink> sink)
-    : settings_(std::move(settings)), sink_(std::move(sink)), logger_(*sink_, settings_.service_name),
+    : settings_(std::move(settings)), sink_(std::move(sink)), logger_(*sink_, settings_.service_name, settings_.log_level),
       telemetry_(registry_, logger_, telemetry_options(settings_)) {
   set_exception_report(log_exception);
 }

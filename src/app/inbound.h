@@ -20,7 +20,9 @@ class Inbound {
  public:
   struct Settings {
     std::string service_name;
-    std::string log_file;  // "": stdout; "off": no access log, handlers' lines to stderr
+    std::string log_file;  // "stderr", "stdout" or a path
+    LogLevel log_level = LogLevel::kInfo;
+    bool access_log = true;
   };
   // UNAVAILABLE and such: the log file cannot be opened.
   static Result<std::unique_ptr<Inbound>> make(Settings settings);

@@ -64,7 +64,10 @@ class Server::State {
 
 Status Server::State::build() {
   if (!mistake.is_ok()) return mistake;
-  auto made = app::Inbound::make({.service_name = settings.service_name, .log_file = settings.log_file});
+  auto made = app::Inbound::make({.service_name = settings.service_name,
+                                  .log_file = settings.log_file,
+                                  .log_level = settings.log_level,
+                                  .access_log = settings.access_log});
   if (!made) return made.error();
   inbound = std::move(*made);
   dispatcher = std::make_unique<app::Dispatcher>(

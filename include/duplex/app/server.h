@@ -16,6 +16,7 @@
 #include <string_view>
 #include <vector>
 
+#include "duplex/base/log.h"
 #include "duplex/contract/description.h"
 #include "duplex/service/service.h"
 
@@ -34,7 +35,9 @@ class Server {
     Duration grace = std::chrono::seconds(20);    // how long a stop waits for calls before it cancels them
     Duration idle = std::chrono::minutes(5);      // a connection with no call is closed
     std::string service_name = "duplex";          // in log lines
-    std::string log_file{};                       // where access and handlers' log lines go; "": stdout; "off"
+    std::string log_file = "stderr";  // where log lines go: "stderr", "stdout" or a file's path
+    LogLevel log_level = LogLevel::kInfo;
+    bool access_log = true;           // a line for every call
   };
 
   Server();

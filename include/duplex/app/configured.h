@@ -1,0 +1,21 @@
+// From a configuration to the settings of a server and of its peers.
+//
+//   Result<config::Snapshot> conf = config::load("duplex.yaml", config::process_environment());
+//   Server server(server_settings(*conf));
+//   for (const std::string& address : conf->server.listen) server.listen(address);
+//   Result<Client::Settings> payments = peer_settings(*conf, "payments");
+#pragma once
+
+#include <string_view>
+
+#include "duplex/app/client.h"
+#include "duplex/app/server.h"
+#include "duplex/config/snapshot.h"
+
+namespace duplex {
+
+Server::Settings server_settings(const config::Snapshot& conf);
+// NOT_FOUND: the configuration has no such peer, and which it has.
+Result<Client::Settings> peer_settings(const config::Snapshot& conf, std::string_view name);
+
+}  // namespace duplex

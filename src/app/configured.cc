@@ -1,0 +1,36 @@
+#include "duplex/app/configured.h"
+
+namespace duplex {
+
+Server::Settings server_settings(const config::Snapshot& conf) {
+  Server::Settings s;
+  s.loops = static_cast<size_t>(conf.server.loops);
+  s.max_message = conf.server.max_message;
+  s.max_streams = static_cast<size_t>(conf.server.max_streams);
+  s.max_connections = static_cast<size_t>(conf.server.max_connections);
+  s.grace = conf.server.grace;
+  s.service_name = conf.service.name;
+  s.log_file = conf.log.file;
+  s.log_level = conf.log.level;
+  s.access_log = conf.log.access;
+  return s;
+}
+
+Result<Client::Settings> peer_settings(const config::Snapshot& conf, std::string_view name) {
+  auto peer = conf.peers.find(std::string(name));
+  if (peer == conf.peers.end()) {
+    std::string known;
+    for (const auto& [other, settings] : conf.peers) known += (known.empty() ? "" : ", ") + other;
+    return Status::not_found("no peer '" + std::string(name) + "' is configured; " +
+                             (known.empty() ? "there are none" : "there is " + known));
+  }
+  Client::Settings s;
+  s.name = name;
+  s.address = peer->second.address;
+  s.timeout = peer->second.timeout;
+  s.max_message = peer->second.max_message;
+  s.pool.connect_timeout = peer->second.connect_timeout;
+  return s;
+}
+
+}  // namespace duplex
