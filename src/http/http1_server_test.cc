@@ -97,7 +97,8 @@ class Echo final : public Handler {
     x.send_end(Metadata());
   }
   Task<void> wait(Context& ctx) {
-    if (!(co_await sleep(ctx, 1h)).is_ok()) {
+    Status slept = co_await sleep(ctx, 1h);  // not in the condition: g++ 12 makes a coroutine of it that never starts
+    if (!slept.is_ok()) {
       last_error = ctx.why().to_string();
       ++cancelled;
     }
@@ -303,15 +304,10 @@ TEST(Http1Server, TakesWhatWasReadBefore) {
 
 TEST(Http1Server, AnswersPipelinedRequestsInOrder) {
   Served s;
-  std::string all;
-  for (int i = 0; i < 3000; ++i)
+  std::string all;  // "/later" answers late and nothing may overtake it
+  for (int i = 0; i < 20; ++i)
     all += "GET /" + std::string(i % 7 == 0 ? "later" : "n" + std::to_string(i)) + " HTTP/1.1\r\nHost: a\r\n\r\n";
-  all.resize(all.size());
-  // A fifth is sent at first: "/later" answers late and nothing may overtake it.
-  std::string some;
-  for (int i = 0; i < 20; ++i) some += "GET /" + std::string(i % 7 == 0 ? "later" : "n" + std::to_string(i)) +
-                                       " HTTP/1.1\r\nHost: a\r\n\r\n";
-  s.send(some + "GET /last HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+  s.send(all + "GET /last HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
   std::string answers = s.read_to_end();
   size_t at = 0;
   for (int i = 0; i < 20; ++i) {
@@ -778,7 +774,8 @@ TEST(Http1Server, RefusesMalformedRequests) {
     std::string answer = s.read_to_end();
     EXPECT_TRUE(answer.starts_with("HTTP/1.1 " + std::to_string(bad.status) + " ")) << bad.why << ": " << answer;
     EXPECT_TRUE(contains(answer, "connection: close\r\n")) << bad.why;
-    EXPECT_EQ(count_of(answer, "HTTP/1.1"), 1u) << bad.why;
+    EXPECT_EQ(count_of(answer, "date: "), 1u) << bad.why;
+    s.close();
     EXPECT_TRUE(s.wait_for_end()) << bad.why;
     EXPECT_EQ(s.handler.served, 0) << bad.why;
   }
@@ -797,6 +794,7 @@ TEST(Http1Server, RefusesMalformedRequestsOctetByOctetToo) {
     });
     std::string answer = s.read_to_end();
     drip.join();
+    s.close();
     EXPECT_TRUE(answer.starts_with("HTTP/1.1 " + std::to_string(bad.status) + " ")) << bad.why << ": " << answer;
     EXPECT_TRUE(s.wait_for_end()) << bad.why;
   }
