@@ -14,7 +14,7 @@ int main(int argc, char** argv) {
                           {{"listen", "127.0.0.1:8080", "where to serve gRPC and REST; port 0: the system chooses"},
                            {"data", "orders.db", "the SQLite file"},
                            {"payments", "127.0.0.1:8081", "where the service payments is"},
-                           {"log", "", "the file of the access log; none: standard output"}});
+                           {"log", "stderr", "where log lines go: stderr, stdout or a file"}});
 
   duplex::store::Options options;
   options.migrations = {shop::Customers::kTable, shop::Products::kTable, shop::kOrderTables};

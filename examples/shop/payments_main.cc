@@ -9,7 +9,7 @@ int main(int argc, char** argv) {
   const shop::Flags flags(argc, argv,
                           {{"listen", "127.0.0.1:8081", "where to serve gRPC and REST; port 0: the system chooses"},
                            {"data", "payments.db", "the SQLite file"},
-                           {"log", "", "the file of the access log; none: standard output"}});
+                           {"log", "stderr", "where log lines go: stderr, stdout or a file"}});
 
   duplex::store::Options options;
   options.migrations = {shop::Payments::kTable};
