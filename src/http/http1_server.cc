@@ -205,7 +205,8 @@ Task<void> Http1Server::run(std::string_view already_read) {
   set_timer();
   want_write();
   while (!over_) {
-    if ((co_await ended_.wait(scope_.context())).is_ok()) continue;
+    Status waited = co_await ended_.wait(scope_.context());
+    if (waited.is_ok()) continue;
     // Cancelled: what runs has heard it. Its answers still go out, unless the peer does not take them.
     draining_ = hurry_ = true;
     if (phase_ == Phase::kReading) close_now();
