@@ -4,8 +4,7 @@
 #include <map>
 #include <mutex>
 
-#include "duplex/app/server.h"
-#include "duplex/runtime/channel.h"
+#include "duplex/duplex.h"
 #include "page.duplex.h"
 
 using duplex::Context, duplex::Result, duplex::Status, duplex::Task;
