@@ -30,7 +30,10 @@ class TalkService final : public TalkBase {
       ctx.reply().head.add("x-echo-head", *echo);
       ctx.reply().trailers.add("x-echo-trailer", *echo);
     }
-    if (auto echo = ctx.call().metadata.find("x-echo-bin")) ctx.reply().trailers.add("x-echo-bin", *echo);
+    if (auto echo = ctx.call().metadata.find("x-echo-bin")) {
+      ctx.reply().head.add("x-echo-head-bin", *echo);
+      ctx.reply().trailers.add("x-echo-bin", *echo);
+    }
     SayReply out;
     out.set_text("hello " + in.name());
     out.set_padding(in.padding());
