@@ -58,17 +58,20 @@ class Client::State final : public std::enable_shared_from_this<State> {
  public:
   explicit State(Settings s) : settings(std::move(s)) {}
 
-  // The peer as this loop sees it; made at the loop's first call.
-  client::Remote& on(Loop& loop) {
-    {
-      std::lock_guard lock(mutex);
-      for (auto& [known, here] : loops)
-        if (known == &loop) return here->remote();
-    }
+  // The peer as this loop sees it; made at the loop's first call. Null: the loop is ending.
+  client::Remote* on(Loop& loop) {
+    if (client::Remote* known = known_on(loop)) return known;
     Scope* background = loop.background();
     if (!background) std::abort();  // a Loop that neither duplex::run nor a LoopThread made
     background->spawn([self = shared_from_this()](Context& ctx) { return keep(ctx, self); });
-    return on(loop);
+    return known_on(loop);
+  }
+
+  client::Remote* known_on(Loop& loop) {
+    std::lock_guard lock(mutex);
+    for (auto& [known, here] : loops)
+      if (known == &loop) return &here->remote();
+    return nullptr;
   }
 
   static Task<void> keep(Context& ctx, std::shared_ptr<State> self) {
@@ -123,7 +126,10 @@ template <class S>
 class Here final : public Service {
  public:
   explicit Here(S& state) : state_(state) {}
-  Task<Outcome> call(Context& ctx, Call& c) override { return state_.on(ctx.loop()).call(ctx, c); }
+  Task<Outcome> call(Context& ctx, Call& c) override {
+    if (client::Remote* remote = state_.on(ctx.loop())) return remote->call(ctx, c);
+    return Task<Outcome>::ready(Outcome::never_sent(Status::unavailable("the loop is ending")));
+  }
 
  private:
   S& state_;

@@ -44,6 +44,7 @@ class Http1Parser {
   bool keep_alive() const { return keep_alive_; }
   bool chunked() const { return transfer_encodings_ > 0; }
   bool ends_with_connection() const { return until_close_; }
+  bool no_body() const { return no_body_; }
   bool expects_continue() const { return expects_continue_; }
   bool takes_trailers() const { return takes_trailers_; }
   bool has_length() const { return lengths_ > 0; }

@@ -381,6 +381,11 @@ void Http1Server::on_eof(int error) {
   }
   // A caller may close its half when it has asked; but half a request is no request.
   if (!x_.in_ended_) return gone("it closed the connection before its request was whole");
+  // One that closes while its answer streams and is silent has left: nothing else would tell until the next write, and
+  // that may be long. While there is something to write, the write tells.
+  bool silent = x_.unsent_octets() == 0 && !write_blocked();
+  if (phase_ == Phase::kServing && x_.head_sent() && !x_.out_ended() && silent)
+    gone("it left while its answer was streamed");
 }
 
 // ---- the handler ----

@@ -155,6 +155,8 @@ void Loop::run() {
   }
   drain_ready();  // frames that ended with the last task are freed from here
   stopping_ = false;
+  running_.store(nullptr, std::memory_order_relaxed);
+  progress_.store(progress_.load(std::memory_order_relaxed) | 1, std::memory_order_relaxed);  // no longer at work
   current_loop = outer;
 }
 
