@@ -36,8 +36,10 @@ class Echo final : public pb::Echo::CallbackService {
         next();
       }
       void OnWriteDone(bool ok) override {
-        if (ok) next();
-        else Finish(grpc::Status::OK);
+        if (ok)
+          next();
+        else
+          Finish(grpc::Status::OK);
       }
       void OnDone() override { delete this; }
 
