@@ -1,6 +1,6 @@
 // Http1Body: the body of a message of ours, held until the end of the turn and then written as HTTP/1.1.
 //
-// A message that is whole by then goes out with its length, in one plain write; one that is not goes out in chunks, one a
+// A message that is whole by then goes out with its length, in one plain write; another goes out in chunks, one a
 // turn. What writes the head (Http1Response, Http1Request) chooses.
 #pragma once
 

@@ -1,8 +1,8 @@
 // Http1Parser: the octets of one side of an HTTP/1.1 connection, taken apart into messages.
 //
 // Two readers must agree before anything above sees a head. Lines and fields are read here, by RFC 9112 without any of
-// its leniencies; llhttp then reads the same head and decides the framing, and takes the body apart. What either of them
-// does not like is refused, so that no message can mean one thing to us and another to a proxy before us.
+// its leniencies; llhttp then reads the same head and decides the framing, and takes the body apart. What either of
+// them does not like is refused, so that no message can mean one thing to us and another to a proxy before us.
 #pragma once
 
 #include <llhttp.h>

@@ -17,7 +17,7 @@ namespace {
 constexpr size_t kUnreadLimit = 64 * 1024;     // body octets nobody has taken yet: past it the socket is not read
 constexpr size_t kPipelineLimit = 64 * 1024;   // octets of requests that wait their turn: the same
 constexpr size_t kTurnWrite = 256 * 1024;      // what one turn puts together for the socket
-constexpr size_t kDiscardLimit = 256 * 1024;   // an unread rest of a body up to this is read away to keep the connection
+constexpr size_t kDiscardLimit = 256 * 1024;   // an unread rest of a body up to this is read away
 constexpr size_t kLingerOctets = 1 << 20;      // what a closing connection reads away
 constexpr Duration kLingerTime = std::chrono::seconds(1);
 

@@ -1,5 +1,7 @@
 #include "http/http1_session.h"
 
+#include <sys/socket.h>
+
 #include <algorithm>
 #include <cstring>
 
@@ -104,7 +106,7 @@ void Http1ClientExchange::reset(Reset) { session_.close_now(Status::cancelled("t
 // ---- the connection ----
 
 Http1Session::Http1Session(Loop& loop, int fd, std::string peer, const Limits& limits, Notifier& changed)
-    : SocketIo(loop, fd), limits_(limits), peer_(std::move(peer)), changed_(changed),
+    : SocketIo(loop, fd), limits_(limits), peer_(std::move(peer)), socket_(fd), changed_(changed),
       parser_(Http1Parser::Kind::kResponse, limits.max_head), x_(*this) {
   if (!start_io()) close_now(Status::resource_exhausted("the loop cannot watch one more socket"));
   else if (Time due = after(loop.now(), limits.idle); due != kNever) loop.arm(*this, due);
@@ -140,6 +142,7 @@ void Http1Session::release() {
   if (!over_ && ending_) return close_now(Status::unavailable("the connection has ended"));
   if (over_) return;
   x_.clear();
+  unread_ = 0;
   if (paused_) loop_.at_end_of_turn(*this);
   if (Time due = after(loop_.now(), limits_.idle); due != kNever) loop_.arm(*this, due);
   changed_.notify_all();
@@ -178,7 +181,7 @@ void Http1Session::close_now(const Status& why) {
 
 void Http1Session::on_octets(const char* data, size_t size) {
   // What nobody asked for would be taken for the next answer.
-  if (!in_use_ || x_.in_ended_ || !x_.request_.begun())
+  if (!in_use_ || x_.in_ended_ || !x_.error_.is_ok() || !x_.request_.begun())
     return close_now(Status::unavailable("the peer sent what nobody asked for"));
   std::string_view input(data, size);
   if (pending_.empty()) {
@@ -271,6 +274,16 @@ void Http1Session::answered() {
 }
 
 void Http1Session::on_eof(int error) {
+  // A peer that refuses an upload answers and closes; our write then fails before its answer was read.
+  while (error && in_use_ && !over_ && !x_.in_ended_) {
+    char octets[4096];
+    ssize_t n = ::recv(socket_, octets, sizeof octets, MSG_DONTWAIT);
+    if (n <= 0) {
+      if (n == 0) error = 0;
+      break;
+    }
+    on_octets(octets, static_cast<size_t>(n));
+  }
   if (in_use_ && !error && x_.request_.begun() && !x_.in_ended_ && x_.has_head_ &&
       parser_.finish() == Http1Parser::Event::kEnd) {
     x_.in_ended_ = true;

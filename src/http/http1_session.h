@@ -79,6 +79,7 @@ class Http1Session final : public SocketIo, private Timer {
 
   const Limits limits_;
   const std::string peer_;
+  const int socket_;  // to read the last octets; valid while not over
   Notifier& changed_;
   Notifier ended_;
   Http1Parser parser_;

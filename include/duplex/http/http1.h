@@ -1,4 +1,4 @@
-// Http1Client: one client connection that speaks HTTP/1.1: one exchange at a time, kept for the next where that is safe.
+// Http1Client: one client connection of HTTP/1.1: one exchange at a time, kept for the next where that is safe.
 #pragma once
 
 #include <memory>
