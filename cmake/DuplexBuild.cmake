@@ -28,6 +28,9 @@ find_package(Threads REQUIRED)
 if(DUPLEX_SANITIZE)
   add_compile_options(-fsanitize=${DUPLEX_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${DUPLEX_SANITIZE})
+  if(DUPLEX_SANITIZE MATCHES "thread")
+    include_directories(BEFORE ${CMAKE_CURRENT_LIST_DIR}/tsan)  # the layout of the distribution's libprotobuf
+  endif()
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     # Instrumented code confuses this one warning of g++ 12; the builds without a sanitizer keep it.
     add_compile_options(-Wno-maybe-uninitialized)
