@@ -120,7 +120,7 @@ Http2Stream* Http2Session::make_stream(int32_t id) {
 
 void Http2Session::recycle(Http2Stream& stream) {
   if (stream.in_use_ || !stream.network_closed_ || stream.queued_) return;
-  unread_ -= std::min(unread_, stream.in_body_.size());
+  took(stream, stream.owed_);  // of one that nobody took; for the others nothing is left
   --live_;
   spare_.push_back(&stream);
   note_change();

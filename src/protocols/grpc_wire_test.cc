@@ -96,7 +96,8 @@ TEST(Binary, IsBase64WithOrWithoutPadding) {
   EXPECT_EQ(decode_binary("Zm8="), "fo");
   EXPECT_EQ(decode_binary(""), "");
   EXPECT_EQ(decode_binary("+/+/"), "\xfb\xff\xbf");
-  for (std::string_view text : {"Z", "Zm9vZ", "Zm 8", "Zm8\n", "Z=g", "Zm9v*"}) EXPECT_EQ(decode_binary(text), std::nullopt) << text;
+  for (std::string_view text : {"Z", "Zm9vZ", "Zm 8", "Zm8\n", "Z=g", "Zm9v*"})
+    EXPECT_EQ(decode_binary(text), std::nullopt) << text;
 }
 
 TEST(Binary, AllOctetsReturn) {
@@ -139,7 +140,8 @@ TEST(MetadataFields, TheProtocolsOwnNamesDoNotLeave) {
 }
 
 TEST(StatusFields, TravelWithTextAndDetails) {
-  Status status = Status::not_found("no such \xe2\x82\xac").with_detail("type.googleapis.com/x.Y", std::string("\0\1", 2));
+  Status status =
+      Status::not_found("no such \xe2\x82\xac").with_detail("type.googleapis.com/x.Y", std::string("\0\1", 2));
   auto back = status_of(status_fields(status, Metadata()));
   ASSERT_TRUE(back.has_value());
   EXPECT_EQ(back->code(), Code::kNotFound);

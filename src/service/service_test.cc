@@ -40,9 +40,8 @@ std::string reported;
 struct Reports {
   Reports() {
     reported.clear();
-    set_exception_report([](Context&, const Method& m, std::string_view what) {
-      reported += m.name + ": " + std::string(what);
-    });
+    set_exception_report(
+        [](Context&, const Method& m, std::string_view what) { reported += m.name + ": " + std::string(what); });
   }
 };
 
