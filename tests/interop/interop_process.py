@@ -29,12 +29,17 @@ class OurServer:
         return self
 
     def stop(self):
-        """Its last words."""
+        """SIGTERM; its last words."""
         self.process.terminate()
         return self.wait()
 
-    def wait(self):
-        words = self.process.communicate(timeout=60)[1]
+    def wait(self, within=60):
+        """Its last words, when it has ended by itself."""
+        try:
+            words = self.process.communicate(timeout=within)[1]
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            words = self.process.communicate()[1] + f"(killed: no end within {within} s)"
         expect(self.process.returncode == 0, f"interop_server exits with {self.process.returncode}: {words}")
         return words
 

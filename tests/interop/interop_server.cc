@@ -1,9 +1,9 @@
 // Our server of talk.proto for clients that we did not write: interop_server ADDRESS [GRACE_MS].
 //
 // Each reply's trailers tell what the server sees: x-running (calls in a handler), x-cancelled (handlers that heard a
-// cancel), x-accepted (calls that reached the handlers' chain) and x-written (messages written to streams). A caller
-// that sends "x-fail-bin" is answered ABORTED with that text. At the end it prints how many calls it accepted and how
-// many of them ended with a status.
+// cancel), x-accepted (calls that came this far), x-held, and x-written (messages written to streams). A caller that
+// sends "x-fail-bin" is answered ABORTED with that text; a call with "x-hold: N" is held until N streams have ended.
+// At the end it prints how many calls it accepted.
 #include <cstdio>
 #include <cstdlib>
 
@@ -11,7 +11,7 @@
 
 namespace {
 
-std::atomic<int64_t> accepted{0}, answered{0}, written{0};
+std::atomic<int64_t> accepted{0}, held{0}, streams_ended{0}, written{0};
 
 class CountingSink final : public duplex::Sink {
  public:
@@ -46,6 +46,13 @@ int main(int argc, char** argv) {
   server.use(duplex::filter(
       [&](duplex::Context& ctx, duplex::Call& call, duplex::Service& next) -> duplex::Task<duplex::Outcome> {
         ++accepted;
+        if (auto streams = call.metadata.find("x-hold")) {
+          ++held;
+          duplex::Status waited;
+          while (waited.is_ok() && streams_ended < std::atoll(std::string(*streams).c_str()))
+            waited = co_await duplex::sleep(ctx, std::chrono::milliseconds(1));
+          --held;
+        }
         duplex::Outcome outcome;
         if (auto text = call.metadata.find("x-fail-bin")) {
           outcome.status = duplex::Status::aborted(std::string(*text));
@@ -56,15 +63,15 @@ int main(int argc, char** argv) {
           outcome = co_await next.call(ctx, call);
           call.out = out;
         }
-        ++answered;
+        streams_ended += call.method->service_streams || call.method->caller_streams;
         outcome.trailers.add("x-running", std::to_string(service->running));
         outcome.trailers.add("x-cancelled", std::to_string(service->cancelled));
         outcome.trailers.add("x-accepted", std::to_string(accepted));
+        outcome.trailers.add("x-held", std::to_string(held));
         outcome.trailers.add("x-written", std::to_string(written));
         co_return outcome;
       }));
   int code = server.run();
-  std::fprintf(stderr, "interop_server: accepted %lld answered %lld\n", static_cast<long long>(accepted.load()),
-               static_cast<long long>(answered.load()));
+  std::fprintf(stderr, "interop_server: accepted %lld\n", static_cast<long long>(accepted.load()));
   return code;
 }

@@ -40,7 +40,7 @@ inline duplex::Task<int64_t> peer_count(duplex::Context& ctx, TalkClient& client
   co_return value;
 }
 
-// Asks until the count is at least (or, with `most`, at most) that much. False: the server stopped answering, or ctx
+// Asks until the count is at least that much. False: the server stopped answering, or ctx
 // ended first.
 inline duplex::Task<bool> peer_count_reaches(duplex::Context& ctx, TalkClient& client, std::string_view name,
                                              int64_t least) {
@@ -48,15 +48,6 @@ inline duplex::Task<bool> peer_count_reaches(duplex::Context& ctx, TalkClient& c
     int64_t value = co_await peer_count(ctx, client, name);
     if (value < 0) co_return false;
     if (value >= least) co_return true;
-  }
-}
-
-inline duplex::Task<bool> peer_count_falls(duplex::Context& ctx, TalkClient& client, std::string_view name,
-                                           int64_t most) {
-  for (;;) {
-    int64_t value = co_await peer_count(ctx, client, name);
-    if (value < 0) co_return false;
-    if (value <= most) co_return true;
   }
 }
 
