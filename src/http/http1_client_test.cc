@@ -302,8 +302,8 @@ TEST(Http1Client, UnsolicitedOctetsCloseAnIdleConnection) {
         EXPECT_TRUE(s.at_end());
       },
       [](Context& ctx, Http1Client& c, Notifier& changed) -> Task<void> {
-        while (!c.over())
-          if (!(co_await changed.wait(ctx)).is_ok()) break;
+        Status waited;
+        while (waited.is_ok() && !c.over()) waited = co_await changed.wait(ctx);
         EXPECT_FALSE(c.usable());
         EXPECT_EQ(c.open(head_of("GET", "/"), true), nullptr);
       });
@@ -397,7 +397,8 @@ TEST(Http1Client, EarlyAnswerStopsTheUpload) {
           while (x->error().is_ok() && !x->has_head() && sent < 10000) {
             x->send(piece);
             ++sent;
-            if (!(co_await wait_room(ctx, *x)).is_ok()) break;
+            Status room = co_await wait_room(ctx, *x);
+            if (!room.is_ok()) break;
           }
           EXPECT_LT(sent, 10000);
           Answer a = co_await whole_answer(ctx, *x);

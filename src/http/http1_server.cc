@@ -532,7 +532,7 @@ void Http1Server::gone(const std::string& why) {
 
 // Ends the exchange so that its reader does not take the part for the whole.
 void Http1Server::abort() {
-  if (x_.response_.begun() && !write_blocked()) write_response();
+  if (x_.out_head_sent_ && !write_blocked()) write_response();  // law 3: what was told leaves, if only in this turn
   if (x_.response_.ends_with_connection()) {
     struct linger now{1, 0};  // only a reset tells this from the body's end
     ::setsockopt(socket_, SOL_SOCKET, SO_LINGER, &now, sizeof now);

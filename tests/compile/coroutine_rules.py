@@ -1,12 +1,18 @@
 """What must not be written in a coroutine because g++ 12 compiles it wrong, as a scan of the sources.
 
-Rule: no co_await in the condition of an `if` or `while` whose statement is `break` or `continue`.
+Rule 1: no co_await in the condition of an `if` or `while` whose statement is `break` or `continue`.
 
     if (!(co_await x).is_ok()) break;                    // g++ 12: an illegal instruction at the jump
     Status s = co_await x; if (!s.is_ok()) break;        // the same, and right
     if (Status s = co_await x; !s.is_ok()) break;        // right too: the co_await is not in the condition
 
-`co_return` as the statement is compiled well. Usage: coroutine_rules.py ROOT [FOLDER...]; `--self-test` checks the scan.
+`co_return` as the statement is compiled well.
+
+Rule 2: no co_await in a branch of the conditional operator: its value may be destroyed twice.
+
+    Result<T> r = wanted ? co_await f() : Result<T>(s);  // g++ 12: destroyed twice, seen under ASan
+    Result<T> r(s); if (wanted) r = co_await f();        // the same, and right
+ Usage: coroutine_rules.py ROOT [FOLDER...]; `--self-test` checks the scan.
 """
 import pathlib
 import re
@@ -15,6 +21,7 @@ import sys
 FOLDERS = ["src", "include", "examples", "tests", "bench", "tools"]
 SKIP = re.compile(r'//[^\n]*|/\*.*?\*/|R"(\w*)\(.*?\)\1"|"(?:\\.|[^"\\\n])*"|(?<![0-9a-fA-F])\'(?:\\.|[^\'\\\n])+\'', re.S)
 HEAD = re.compile(r"\b(if|while)\s*(?:constexpr\s*)?\(")
+BRANCH = re.compile(r"\?[^;{}?]*\bco_await\b")
 JUMP = re.compile(r"\s*\{?\s*(break|continue)\s*;")
 
 
@@ -32,7 +39,11 @@ def violations(text):
             at += 1
         jump = JUMP.match(code, at)
         if jump and re.search(r"\bco_await\b", code[head.end() : at].rpartition(";")[2]):
-            yield code.count("\n", 0, head.start()) + 1, head.group(1), jump.group(1)
+            place = f"the condition of `{head.group(1)} (...) {jump.group(1)};`"
+            mend = f"Status s = co_await ...; {head.group(1)} (...s...) {jump.group(1)};"
+            yield code.count("\n", 0, head.start()) + 1, place, mend
+    for branch in BRANCH.finditer(code):
+        yield code.count("\n", 0, branch.end()) + 1, "a branch of `?:`", "T t(otherwise); if (...) t = co_await ...;"
 
 
 def self_test():
@@ -41,6 +52,8 @@ def self_test():
         "if ((co_await f(a, b)).is_ok())\n  continue;",
         "while (true) { if (co_await ready()) { break; } }",
         "if (int n = 0; (co_await x).is_ok()) break;",
+        "auto r = a ? co_await f(b) : c;",
+        "auto r = a ? c\n : co_await f(b);",
         "if (a('\"') && (co_await x).is_ok()) continue;",
     ]
     good = [
@@ -51,6 +64,8 @@ def self_test():
         'const char* s = "if (!(co_await x).is_ok()) break;";',
         "if (n > 1'000'000) co_await x; break;",
         "while (!over) co_await x;",
+        "auto r = (co_await x) ? a : b;",
+        "int n = a ? b : c; co_await f(n);",
     ]
     for text in bad:
         assert len(list(violations(text))) == 1, "not found: " + text
@@ -69,10 +84,9 @@ def main():
             if path.suffix not in (".h", ".cc"):
                 continue
             files += 1
-            for line, kind, jump in violations(path.read_text()):
+            for line, place, mend in violations(path.read_text()):
                 found += 1
-                print(f"{path.relative_to(root)}:{line}: co_await in the condition of `{kind} (...) {jump};`, which g++ 12 "
-                      f"compiles wrong; write `Status s = co_await ...; {kind} (...s...) {jump};`")
+                print(f"{path.relative_to(root)}:{line}: co_await in {place}, which g++ 12 compiles wrong; write `{mend}`")
     print(f"{files} files, {found} violations")
     return 1 if found or not files else 0
 
