@@ -4,9 +4,11 @@
 #pragma once
 
 #include <climits>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "duplex/base/bytes.h"
 #include "duplex/base/status.h"
@@ -117,27 +119,14 @@ class Writer {
 
 namespace detail {
 
-template <class T>
-Result<T> one_of(NextResult first, const NextResult& second, Side side) {
-  if (!first) return first.error();
-  if (!*first) return cardinality("no request message came where the method takes exactly one");
-  if (!second) return second.error();
-  if (*second) return cardinality("a second request message came where the method takes exactly one");
-  return parse_message<T>(**first, side);
-}
+// The one request of a call, as bytes. No coroutine frame if it is there already. Errors as one()'s.
+Task<Result<Message>> one_message(Context& ctx, Call& call);
 
 template <class T>
-Task<Result<T>> one_later(Context& ctx, Source& in, Task<NextResult> first_task) {
-  NextResult first = co_await std::move(first_task);
-  if (!first || !*first) co_return one_of<T>(std::move(first), NextResult(std::optional<Message>()), Side::kServer);
-  NextResult second = co_await in.next(ctx);
-  co_return one_of<T>(std::move(first), second, Side::kServer);
-}
-
-template <class T>
-Task<Result<T>> one_and_later(NextResult first, Task<NextResult> second_task) {
-  NextResult second = co_await std::move(second_task);
-  co_return one_of<T>(std::move(first), second, Side::kServer);
+Task<Result<T>> one_later(Task<Result<Message>> task) {
+  Result<Message> message = co_await std::move(task);
+  if (!message) co_return message.error();
+  co_return parse_message<T>(*message, Side::kServer);
 }
 
 inline Task<Outcome> outcome_later(Task<Status> written) {
@@ -152,16 +141,11 @@ inline Task<Outcome> outcome_later(Task<Status> written) {
 // over.
 template <class T>
 Task<Result<T>> one(Context& ctx, Call& call) {
-  using Now = Task<Result<T>>;
-  Task<NextResult> first_task = call.in->next(ctx);
-  if (!first_task.has_value()) return detail::one_later<T>(ctx, *call.in, std::move(first_task));
-  NextResult first = detail::take_ready(first_task);
-  if (!first || !*first)
-    return Now::ready(detail::one_of<T>(std::move(first), NextResult(std::optional<Message>()), Side::kServer));
-  Task<NextResult> second_task = call.in->next(ctx);
-  if (!second_task.has_value()) return detail::one_and_later<T>(std::move(first), std::move(second_task));
-  const NextResult second = detail::take_ready(second_task);
-  return Now::ready(detail::one_of<T>(std::move(first), second, Side::kServer));
+  Task<Result<Message>> task = detail::one_message(ctx, call);
+  if (!task.has_value()) return detail::one_later<T>(std::move(task));
+  Result<Message> message = detail::take_ready(task);
+  if (!message) return Task<Result<T>>::ready(message.error());
+  return Task<Result<T>>::ready(parse_message<T>(*message, Side::kServer));
 }
 
 // Writes the one reply message; the Outcome is OK, or why it could not be written.
@@ -177,21 +161,70 @@ Task<Outcome> reply(Context& ctx, Call& call, const T& value) {
 // What a generated service says to a Method that is not one of its own: UNIMPLEMENTED.
 Task<Outcome> unknown_method(const Call& call);
 
+namespace detail {
+
+// A request message of this thread that was used before: its strings and repeated fields keep their memory, which is
+// most of what parsing costs. Goes back when the call is over, wherever a large message has not left too much in it.
+template <class T>
+class Reused {
+ public:
+  Reused() {
+    if (!spare().empty()) {
+      message_ = std::move(spare().back());
+      spare().pop_back();
+    } else {
+      message_ = std::make_unique<T>();
+    }
+  }
+  ~Reused() {
+    if (large_ || spare().size() >= kKept) return;
+    message_->Clear();
+    spare().push_back(std::move(message_));
+  }
+  Reused(const Reused&) = delete;
+  Reused& operator=(const Reused&) = delete;
+
+  const T& operator*() const { return *message_; }
+  Status parse(const Message& message) {
+    large_ = message.bytes.size() > kLarge;
+    if (message.format != Format::kProto || message.codec != Codec::kIdentity || message.bytes.size() > INT_MAX ||
+        !message_->ParseFromArray(message.bytes.data(), static_cast<int>(message.bytes.size())))
+      return unreadable(message, Side::kServer, message_->GetTypeName());
+    return {};
+  }
+
+ private:
+  static constexpr size_t kKept = 64, kLarge = 16 * 1024;
+  static std::vector<std::unique_ptr<T>>& spare() {
+    thread_local std::vector<std::unique_ptr<T>> messages;
+    return messages;
+  }
+  std::unique_ptr<T> message_;
+  bool large_ = false;
+};
+
+}  // namespace detail
+
 // serve(): one call of a handler's method, in its four shapes. Each method has a frame of its own size.
 template <class S, class In, class Out>
 Task<Outcome> serve(Context& ctx, Call& call, S& service, Task<Result<Out>> (S::*method)(Context&, const In&)) {
-  Result<In> in = co_await one<In>(ctx, call);
-  if (!in) co_return in.error();
+  Result<Message> request = co_await detail::one_message(ctx, call);
+  if (!request) co_return request.error();
+  detail::Reused<In> in;
+  if (Status s = in.parse(*request); !s.is_ok()) co_return s;
+  *request = Message();
   Result<Out> out = co_await (service.*method)(ctx, *in);
   if (!out) co_return out.error();
   co_return co_await reply(ctx, call, *out);
 }
 
 template <class S, class In, class Out>
-Task<Outcome> serve(Context& ctx, Call& call, S& service,
-                    Task<Status> (S::*method)(Context&, const In&, Writer<Out>&)) {
-  Result<In> in = co_await one<In>(ctx, call);
-  if (!in) co_return in.error();
+Task<Outcome> serve(Context& ctx, Call& call, S& service, Task<Status> (S::*method)(Context&, const In&, Writer<Out>&)) {
+  Result<Message> request = co_await detail::one_message(ctx, call);
+  if (!request) co_return request.error();
+  detail::Reused<In> in;
+  if (Status s = in.parse(*request); !s.is_ok()) co_return s;
+  *request = Message();
   Writer<Out> out(*call.out);
   co_return co_await (service.*method)(ctx, *in, out);
 }

@@ -133,7 +133,7 @@ class [[nodiscard]] Task {
   }
 
  private:
-  Task(std::in_place_t, T value) : value_(std::move(value)) {}
+  Task(std::in_place_t, T&& value) : value_(std::move(value)) {}
   detail::TaskHandle<promise_type> handle_;
   std::optional<T> value_;
 };
