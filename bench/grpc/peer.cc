@@ -5,6 +5,7 @@
 
 #include <cstdio>
 #include <string>
+#include <string_view>
 #include <thread>
 
 #include "peer/echo.grpc.pb.h"
@@ -12,6 +13,16 @@
 namespace {
 
 namespace pb = duplex::bench;
+
+bool buffer_hint = false;
+
+// With the hint messages may share a write. Not the first: with the hint on that one grpc++ 1.51 waits for ever
+// (grpc/grpc#12975, #34231).
+grpc::WriteOptions options_of(int64_t message) {
+  grpc::WriteOptions options;
+  if (buffer_hint && message > 0) options.set_buffer_hint();
+  return options;
+}
 
 class Echo final : public pb::Echo::CallbackService {
  public:
@@ -46,8 +57,8 @@ class Echo final : public pb::Echo::CallbackService {
      private:
       void next() {
         if (left_-- <= 0) return Finish(grpc::Status::OK);
-        reply_.set_sequence(sequence_++);
-        StartWrite(&reply_, grpc::WriteOptions().set_buffer_hint());
+        reply_.set_sequence(sequence_);
+        StartWrite(&reply_, options_of(sequence_++));
       }
       int64_t left_, sequence_ = 0;
       pb::EchoReply reply_;
@@ -56,9 +67,25 @@ class Echo final : public pb::Echo::CallbackService {
   }
 };
 
+// The sync API, for the streams: the benchmark takes the better of the two.
+class SyncEcho final : public pb::Echo::Service {
+ public:
+  grpc::Status Stream(grpc::ServerContext*, const pb::StreamRequest* in,
+                      grpc::ServerWriter<pb::EchoReply>* out) override {
+    pb::EchoReply reply;
+    reply.set_id("stream");
+    reply.set_payload(std::string(static_cast<size_t>(in->octets()), 'x'));
+    for (int64_t i = 0; i < in->messages(); ++i) {
+      reply.set_sequence(i);
+      if (!out->Write(reply, options_of(i))) break;
+    }
+    return grpc::Status::OK;
+  }
+};
+
 }  // namespace
 
-// peer ADDRESS
+// peer ADDRESS [callback|sync] [hint]
 int main(int argc, char** argv) {
   if (argc < 2) return std::fprintf(stderr, "usage: peer ADDRESS\n"), 2;
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
@@ -67,10 +94,14 @@ int main(int argc, char** argv) {
   sigaddset(&signals, SIGTERM);
   sigaddset(&signals, SIGINT);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-  Echo service;
+  Echo callback;
+  SyncEcho sync;
+  grpc::Service* service = &callback;
+  if (argc > 2 && std::string_view(argv[2]) == "sync") service = &sync;
+  buffer_hint = argc > 3 && std::string_view(argv[3]) == "hint";
   grpc::ServerBuilder builder;
   builder.AddListeningPort(argv[1], grpc::InsecureServerCredentials());
-  builder.RegisterService(&service);
+  builder.RegisterService(service);
   auto server = builder.BuildAndStart();
   if (!server) return 1;
   std::fprintf(stderr, "peer: listening on %s\n", argv[1]);
