@@ -9,8 +9,10 @@ namespace {
 class Http2Server final : public ServerConnection, private Http2Session::Requests {
  public:
   Http2Server(Context& ctx, int fd, std::string peer, const ServerOptions& options)
-      : scope_(ctx), handler_(*options.handler),
-        session_(this, ctx.loop(), fd, std::move(peer), options.limits), idle_limit_(options.limits.idle) {}
+      : scope_(ctx),
+        handler_(*options.handler),
+        session_(this, ctx.loop(), fd, std::move(peer), options.limits),
+        idle_limit_(options.limits.idle) {}
 
   void drain() override { session_.drain(); }
   void cancel(const Status& why) override { scope_.cancel(why); }
@@ -20,16 +22,27 @@ class Http2Server final : public ServerConnection, private Http2Session::Request
     while (!session_.over() && !scope_.context().cancelled()) co_await wait_while_used();
     if (!session_.over() && scope_.running() == 0) session_.end(0);  // idle too long, or cancelled with nothing to do
     co_await scope_.join();
-    // Cancelled from above: what the calls answered goes out, then GOAWAY, but a peer that does not read cannot hold us.
-    Context bounded(scope_.context().loop());
-    bounded.set_deadline(after(bounded.loop().now(), std::chrono::seconds(1)));
+    // Cancelled from above: what the calls answered goes out (nghttp2 sends no DATA and no trailers after the last
+    // GOAWAY), then GOAWAY. A peer that does not read cannot hold us: each gets a second.
+    auto answered = [this] { return session_.over() || session_.streams() == 0; };
+    auto over = [this] { return session_.over(); };
+    co_await wait_at_most_a_second(session_.changed(), answered);
     session_.end(0);
-    Status waited;
-    while (waited.is_ok() && !session_.over()) waited = co_await session_.ended().wait(bounded);
+    co_await scope_.join();  // of calls that came meanwhile
+    co_await wait_at_most_a_second(session_.ended(), over);
     session_.close_now(Status::unavailable("the connection has ended"));
   }
 
  private:
+  // Whatever our Context says: it is cancelled by then.
+  template <class Done>
+  Task<void> wait_at_most_a_second(Notifier& notifier, const Done& done) {
+    Context bounded(scope_.context().loop());
+    bounded.set_deadline(after(bounded.loop().now(), std::chrono::seconds(1)));
+    Status waited;
+    while (waited.is_ok() && !done()) waited = co_await notifier.wait(bounded);
+  }
+
   // Until the connection or its Context ends, or it was idle for too long (then it is cancelled).
   Task<void> wait_while_used() {
     Context watch(scope_.context());
