@@ -37,9 +37,10 @@ def main():
             _, raw = run(server, side, 5000)
             calls[side] = max(2000, int(5000 / raw["seconds"] * RUN))
         floor = statistics.median(run(server, "floor", calls["floor"])[0] for _ in range(3))
-        print(f"the floor, a bare nghttp2 client, {server.name}'s server: {floor:.3f} us a call", flush=True)
+        whose = "our" if server.name == "ours" else "grpc++'s"
+        print(f"the floor, a bare nghttp2 client, {whose} server: {floor:.3f} us a call", flush=True)
         bench.compare(metric, "us", lambda side: run(server, side, calls[side]),
-                      note=f"{IN_FLIGHT} in flight on one connection, {server.name}'s server; the floor, a bare nghttp2 "
+                      note=f"{IN_FLIGHT} in flight on one connection, {whose} server; the floor, a bare nghttp2 "
                       f"client: {floor:.3f} us")
 
 

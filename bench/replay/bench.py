@@ -12,7 +12,7 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 from harness import SERVER_CORE, Bench, Failed, pinned, start  # noqa: E402
 
-bench = Bench("replay")
+bench = Bench("replay", callgrind="count instructions a call under valgrind as well, about a minute")
 BUDGET = 1500
 
 # The first rule that fits the innermost frame that any rule fits says where a sample belongs.
@@ -36,21 +36,24 @@ class Symbols:
     def name(self, path, offset):
         if path not in self.files:
             self.files[path] = self.load(path)
-        addresses, names = self.files[path]
-        at = bisect.bisect_right(addresses, offset) - 1
-        return (names[at] if at >= 0 else "?") + (f" /{os.path.basename(path)}" if ".so" in path else "")
+        starts, found = self.files[path]
+        at = bisect.bisect_right(starts, offset) - 1
+        library = f" /{os.path.basename(path)}" if ".so" in path else ""
+        if at < 0 or offset > sum(found[at][:2]):  # a function of which the file does not tell the name
+            return "a function without a name" + library
+        return found[at][2] + library
 
     def load(self, path):
         found = []
         if os.path.exists(path):
             for flags in ([], ["-D"]):
-                text = subprocess.run(["nm", "-C", "--defined-only", *flags, path], capture_output=True, text=True).stdout
+                text = subprocess.run(["nm", "-CS", "--defined-only", *flags, path], capture_output=True, text=True).stdout
                 for line in text.splitlines():
-                    parts = line.split(" ", 2)
-                    if len(parts) == 3 and parts[1] in "tTwWi":
-                        found.append((int(parts[0], 16), parts[2]))
+                    parts = line.split(" ", 3)
+                    if len(parts) == 4 and parts[2] in "tTwWi":
+                        found.append((int(parts[0], 16), int(parts[1], 16), parts[3]))
         found.sort()
-        return [address for address, _ in found], [name for _, name in found]
+        return [start for start, _, _ in found], found
 
 
 def shares(samples):
@@ -62,7 +65,7 @@ def shares(samples):
         if not names or any("epoll_wait" in n for n in names[:1]):
             by_part["replay itself"] += 1
             continue
-        by_name[names[0].split("(")[0]] += 1
+        by_name[re.sub(r"\(.*?\)(?= /|$).*?(?= /|$)", "", names[0].replace("(anonymous namespace)::", ""))] += 1
         for name in names:
             part = next((p for p, rule in PARTS if re.search(rule, name)), None)
             if part:
@@ -78,6 +81,21 @@ def run(*arguments):
     if process.returncode:
         raise Failed(f"{' '.join(map(str, command))}: exit status {process.returncode}\n{out[:500]}{err}")
     return json.loads(out)
+
+
+def callgrind():
+    """Instructions a call, which repeat exactly, and the file for callgrind_annotate."""
+    file = os.path.join(bench.folder, "replay.callgrind")
+    segments, turns = 3, 40
+    command = ["valgrind", "--tool=callgrind", "--instr-atstart=no", f"--callgrind-out-file={file}",
+               bench.program("replay/bench_replay"), str(segments), str(turns)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    if done.returncode:
+        raise Failed(f"{' '.join(command)}: exit status {done.returncode}\n{done.stderr[-1000:]}")
+    raw = json.loads(done.stdout)
+    total = re.search(r"^totals: (\d+)", open(file).read(), re.M)
+    measured = raw["calls"] / segments * (segments - 1)
+    bench.say(f"callgrind: {int(total[1]) / measured:,.0f} instructions a call; callgrind_annotate {os.path.relpath(file)}")
 
 
 def main():
@@ -106,6 +124,8 @@ def main():
         bench.say("the functions that were at work most often:")
         for name, count in by_name.most_common(12):
             bench.say(f"  {count / total:6.1%} {name[:100]}")
+    if bench.options.callgrind:
+        callgrind()
 
 
 sys.exit(bench.run(main))

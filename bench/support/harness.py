@@ -143,12 +143,14 @@ def h2load_figures(text):
 
 
 class Bench:
-    def __init__(self, name):
+    def __init__(self, name, **flags):
         parser = argparse.ArgumentParser(description=f"the benchmark {name}, ours and the peer's in turn")
         parser.add_argument("--build", default="build/bench", help="the folder that was built in")
         parser.add_argument("--short", action="store_true", help="3 pairs of short runs, under 50 s")
         parser.add_argument("--pairs", type=int, help="how many pairs (default 7; 3 with --short)")
         parser.add_argument("--only", action="append", help="only this metric; may be given several times")
+        for flag, what in flags.items():
+            parser.add_argument(f"--{flag}", action="store_true", help=what)
         self.options = parser.parse_args()
         self.name = name
         self.build = os.path.abspath(self.options.build)
