@@ -31,7 +31,9 @@ class GrpcEndpoint final : public client::Endpoint {
 class OnLoop {
  public:
   OnLoop(Context& ctx, const Client::Settings& s)
-      : own_(ctx), scope_(own_), resolver_(ctx.loop(), client::Resolver::Settings()),
+      : own_(ctx),
+        scope_(own_),
+        resolver_(ctx.loop(), client::Resolver::Settings()),
         remote_(s.name, s.address, &resolver_,
                 [this, &s](const Address& a) { return std::make_unique<GrpcEndpoint>(scope_, s, a); }) {}
   client::Remote& remote() { return remote_; }

@@ -12,7 +12,8 @@ server: {max_message: 1MiB, grace: 3s, loops: 2}
 log: {level: warn, access: false}
 peers:
   payments: {address: "payments.internal:8080", timeout: 2s, connect_timeout: 500ms}
-)", "test.yaml");
+)",
+                            "test.yaml");
   ASSERT_TRUE(conf.has_value()) << conf.error().to_string();
   Server::Settings s = server_settings(*conf);
   EXPECT_EQ(s.service_name, "orders");

@@ -11,8 +11,7 @@ Status Dispatcher::add(const contract::ServiceDescription& service, std::shared_
   if (!service.status().is_ok()) return service.status();
   for (const Method& method : service.methods()) {
     Target target{&method, chain.get()};
-    if (!methods_.emplace(method.name, target).second)
-      return Status::already_exists(method.name + " is served twice");
+    if (!methods_.emplace(method.name, target).second) return Status::already_exists(method.name + " is served twice");
     if (method.contract) rest_methods_.emplace(method.contract, target);
   }
   if (Status s = router_.add(*service.service()); !s.is_ok()) return s;

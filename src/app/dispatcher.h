@@ -39,7 +39,7 @@ class Dispatcher final : public http::Handler {
   void answer_no_route(http::Exchange& x, std::string_view path, const contract::RouteMatch& match) const;
 
   const Settings settings_;
-  std::unordered_map<std::string_view, Target> methods_;                // by gRPC path
+  std::unordered_map<std::string_view, Target> methods_;  // by gRPC path
   std::unordered_map<const contract::Method*, Target> rest_methods_;
   contract::Router router_, plain_router_;
   std::deque<contract::HttpRule> plain_rules_;

@@ -43,7 +43,9 @@ Result<std::unique_ptr<Inbound>> Inbound::make(Settings settings) {
 }
 
 Inbound::Inbound(Settings settings, std::unique_ptr<LogSink> sink)
-    : settings_(std::move(settings)), sink_(std::move(sink)), logger_(*sink_, settings_.service_name, settings_.log_level),
+    : settings_(std::move(settings)),
+      sink_(std::move(sink)),
+      logger_(*sink_, settings_.service_name, settings_.log_level),
       telemetry_(registry_, logger_, telemetry_options(settings_)) {
   set_exception_report(log_exception);
 }

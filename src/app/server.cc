@@ -101,9 +101,8 @@ Status Server::State::open() {
   options.limits.max_streams = settings.max_streams;
   options.limits.idle = settings.idle;
   size_t count = settings.loops ? settings.loops : std::max(1u, std::thread::hardware_concurrency());
-  watchdog = std::make_unique<Watchdog>([this](std::string_view method, Duration held) {
-    inbound->report_stall(method, held);
-  });
+  watchdog = std::make_unique<Watchdog>(
+      [this](std::string_view method, Duration held) { inbound->report_stall(method, held); });
   for (size_t i = 0; i < count; ++i) {
     workers.push_back(std::make_unique<app::Worker>(options));
     workers.back()->on_root([this](Context& root) { inbound->attach(root); });
@@ -113,8 +112,9 @@ Status Server::State::open() {
   std::promise<void> ready;
   accepting->loop().post([&] {
     for (Fd& socket : sockets)
-      acceptors.push_back(std::make_unique<Acceptor>(
-          accepting->loop(), std::move(socket), [this](Fd fd, std::string peer) { accept(std::move(fd), std::move(peer)); }));
+      acceptors.push_back(
+          std::make_unique<Acceptor>(accepting->loop(), std::move(socket),
+                                     [this](Fd fd, std::string peer) { accept(std::move(fd), std::move(peer)); }));
     ready.set_value();
   });
   ready.get_future().wait();
@@ -147,7 +147,8 @@ bool Server::State::close() {
   for (auto& worker : workers) worker->begin_stop(settings.grace);
   Time until = after(Clock::now(), settings.grace + std::chrono::seconds(5));
   bool clean = true;
-  for (auto& worker : workers) clean &= worker->wait_stopped(std::max<Duration>(until - Clock::now(), Duration::zero()));
+  for (auto& worker : workers)
+    clean &= worker->wait_stopped(std::max<Duration>(until - Clock::now(), Duration::zero()));
   if (!clean) {
     for (const std::string& label : BlockingPool::shared().running())
       std::fprintf(stderr, "duplex: still blocked after the grace period: %s\n", label.c_str());

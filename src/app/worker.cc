@@ -9,9 +9,8 @@ void Worker::take(Fd socket, std::string peer) {
       connections_.fetch_sub(1, std::memory_order_relaxed);
       return;
     }
-    thread_.scope().spawn(
-        [this](Context& ctx, int fd, std::string from) { return serve(ctx, fd, std::move(from)); }, socket.release(),
-        std::move(peer));
+    thread_.scope().spawn([this](Context& ctx, int fd, std::string from) { return serve(ctx, fd, std::move(from)); },
+                          socket.release(), std::move(peer));
   });
 }
 

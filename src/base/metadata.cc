@@ -18,7 +18,8 @@ bool is_reserved(std::string_view name) {
   static constexpr std::string_view kReserved[] = {"content-type",      "content-length", "te",     "user-agent",
                                                    "transfer-encoding", "connection",     "host",   "keep-alive",
                                                    "proxy-connection",  "upgrade",        "trailer"};
-  return name.starts_with("grpc-") || std::find(std::begin(kReserved), std::end(kReserved), name) != std::end(kReserved);
+  return name.starts_with("grpc-") ||
+         std::find(std::begin(kReserved), std::end(kReserved), name) != std::end(kReserved);
 }
 
 }  // namespace
@@ -63,9 +64,7 @@ Metadata::Rep& Metadata::own() {
   return *rep_;
 }
 
-size_t Metadata::octets() const {
-  return rep_ ? rep_->data.size() + rep_->count * (32 - sizeof(Lengths)) : 0;
-}
+size_t Metadata::octets() const { return rep_ ? rep_->data.size() + rep_->count * (32 - sizeof(Lengths)) : 0; }
 
 std::optional<std::string_view> Metadata::find(std::string_view name) const {
   for (Entry e : *this)
@@ -89,8 +88,7 @@ Status Metadata::set_by_user(std::string_view name, std::string_view value) {
   if (!std::all_of(name.begin(), name.end(), is_name_octet))
     return Status::invalid_argument("metadata name '" + shown + "': only a-z, 0-9, '-', '_' and '.' are allowed");
   if (is_reserved(name)) return Status::invalid_argument("metadata name '" + shown + "' is the protocol's own");
-  if (!is_binary_name(name) &&
-      !std::all_of(value.begin(), value.end(), [](char c) { return c >= 0x20 && c <= 0x7e; }))
+  if (!is_binary_name(name) && !std::all_of(value.begin(), value.end(), [](char c) { return c >= 0x20 && c <= 0x7e; }))
     return Status::invalid_argument("the value of metadata '" + shown +
                                     "' is not printable ASCII; a name that ends in -bin may carry any bytes");
   add(name, value);

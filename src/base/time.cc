@@ -20,11 +20,16 @@ std::string rfc3339(std::chrono::system_clock::time_point when) {
 std::string show_duration(Duration span) {
   double ns = static_cast<double>(span.count());
   char text[40];
-  if (ns < 1e3) std::snprintf(text, sizeof text, "%.0fns", ns);
-  else if (ns < 1e6) std::snprintf(text, sizeof text, "%.3gus", ns / 1e3);
-  else if (ns < 1e9) std::snprintf(text, sizeof text, "%.4gms", ns / 1e6);
-  else if (ns < 60e9) std::snprintf(text, sizeof text, "%.4gs", ns / 1e9);
-  else std::snprintf(text, sizeof text, "%.4gm", ns / 60e9);
+  if (ns < 1e3)
+    std::snprintf(text, sizeof text, "%.0fns", ns);
+  else if (ns < 1e6)
+    std::snprintf(text, sizeof text, "%.3gus", ns / 1e3);
+  else if (ns < 1e9)
+    std::snprintf(text, sizeof text, "%.4gms", ns / 1e6);
+  else if (ns < 60e9)
+    std::snprintf(text, sizeof text, "%.4gs", ns / 1e9);
+  else
+    std::snprintf(text, sizeof text, "%.4gm", ns / 60e9);
   return text;
 }
 

@@ -32,7 +32,9 @@ struct Counted {
 }  // namespace
 
 Remote::Remote(std::string name, std::string address, Resolver* resolver, MakeEndpoint make_endpoint)
-    : name_(std::move(name)), address_(std::move(address)), resolver_(resolver),
+    : name_(std::move(name)),
+      address_(std::move(address)),
+      resolver_(resolver),
       make_endpoint_(std::move(make_endpoint)) {}
 
 void Remote::set_targets(const std::vector<Address>& addresses) {

@@ -147,8 +147,8 @@ Resolver::Impl::Impl(Loop& l, const Settings& settings) : loop(l) {
   };
   int status = library;
   if (status == ARES_SUCCESS)
-    status = ares_init_options(
-        &channel, &options, ARES_OPT_LOOKUPS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB);
+    status = ares_init_options(&channel, &options,
+                               ARES_OPT_LOOKUPS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB);
   if (status != ARES_SUCCESS) {
     channel = nullptr;
     broken = Status::unavailable(std::string("no DNS resolver: ") + ares_strerror(status));

@@ -24,11 +24,11 @@ class DnsServer final : private Watch {
   struct Zone {
     std::vector<std::string> v4, v6;
     uint32_t ttl = 300;
-    std::string alias_of;     // a CNAME before the addresses
+    std::string alias_of;  // a CNAME before the addresses
     uint32_t alias_ttl = 300;
     int rcode = 0;
-    bool silent = false;      // no answer at all
-    bool too_long = false;    // truncated over UDP: to be asked over TCP
+    bool silent = false;    // no answer at all
+    bool too_long = false;  // truncated over UDP: to be asked over TCP
   };
 
   explicit DnsServer(Loop& loop) : loop_(loop) {
@@ -129,8 +129,10 @@ class DnsServer final : private Watch {
     auto [name, type] = read_question(question);
     auto known = zones.find(name);
     Zone zone;
-    if (known == zones.end()) zone.rcode = 3;
-    else zone = known->second;
+    if (known == zones.end())
+      zone.rcode = 3;
+    else
+      zone = known->second;
     bool truncated = zone.too_long && !tcp;
     std::string owner = encoded(name), records;
     size_t count = 0;
@@ -170,8 +172,10 @@ class DnsServer final : private Watch {
       auto [name, type] = read_question(question);
       ++asked_[{name, type}];
       auto known = zones.find(name);
-      if (known != zones.end() && known->second.silent) held_.emplace_back(question, from);
-      else reply_udp(question, from);
+      if (known != zones.end() && known->second.silent)
+        held_.emplace_back(question, from);
+      else
+        reply_udp(question, from);
     }
   }
 
@@ -295,8 +299,7 @@ TEST(Resolver, NoSuchNameSaysSoAndIsNotKept) {
     EXPECT_TRUE(co_await resolver.resolve(ctx, "nowhere.internal."));
     dns.zones["empty.internal"] = {};
     auto empty = co_await resolver.resolve(ctx, "empty.internal.");
-    EXPECT_EQ(empty.error().message(),
-              "cannot resolve empty.internal.: the name has no address, neither A nor AAAA");
+    EXPECT_EQ(empty.error().message(), "cannot resolve empty.internal.: the name has no address, neither A nor AAAA");
   });
 }
 

@@ -62,8 +62,7 @@ TEST_F(JsonTest, OneofMapsAndRepeated) {
   expect_same(R"({"phone":{"number":"+49 30"}})");
   expect_same(R"({"floor_names":{"-1":"cellar"}})");
   expect_same(R"({"measurements":{"pulse":{"unit":"bpm","value":72}},"answers":{"true":"5"}})");
-  expect_same(
-      R"({"history":["URGENCY_ROUTINE","URGENCY_UNSPECIFIED"],)"
+  expect_same(R"({"history":["URGENCY_ROUTINE","URGENCY_UNSPECIFIED"],)"
               R"("companions":[{"name":"A"},{}],"visit_codes":["1","2"]})");
   expect_refused(R"({"email":"a","phone":{"number":"1"}})", "contact");
 }

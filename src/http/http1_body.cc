@@ -75,7 +75,9 @@ void Http1Body::write_body(Buffer& out, size_t room, bool with_trailers) {
   size_t count = std::min(held(), room);
   std::string_view part = held_.view().substr(held_at_, count);
   switch (framing_) {
-    case Framing::kNone: count = held(); break;  // of no use to anyone
+    case Framing::kNone:
+      count = held();
+      break;  // of no use to anyone
     case Framing::kLength:
       if (part.size() > length_left_) {  // more than was promised: the rest would be read as the next message
         part = part.substr(0, length_left_);
@@ -93,7 +95,9 @@ void Http1Body::write_body(Buffer& out, size_t room, bool with_trailers) {
       out.append("\r\n");
       break;
     case Framing::kClose:
-    case Framing::kRaw: out.append(part); break;
+    case Framing::kRaw:
+      out.append(part);
+      break;
   }
   held_at_ += count;
   if (held_at_ == held_.size()) {

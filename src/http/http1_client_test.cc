@@ -310,35 +310,40 @@ TEST(Http1Client, UnsolicitedOctetsCloseAnIdleConnection) {
 }
 
 TEST(Http1Client, WhatCannotBeSaidIsNotSent) {
-  with_server([](Script& s) {
-                EXPECT_EQ(s.read_until("\r\n\r\n").substr(0, 9), "GET /good");
-                s.send("HTTP/1.1 204 x\r\n\r\n");
-              },
-              [](Context& ctx, Http1Client& c, Notifier&) -> Task<void> {
-                std::vector<Head> bad;
-                bad.push_back(head_of("GET", "/ HTTP/1.1\r\nx: y"));
-                bad.push_back(head_of("GET /\r\n", "/"));
-                bad.push_back(head_of("GET", "/a b"));
-                bad.push_back(head_of("GET", ""));
-                bad.push_back(head_of("CONNECT", "/"));
-                for (auto [name, value] : {std::pair("x-a", "b\r\nc: d"), {"x a", "b"}, {"x:a", "b"}, {"", "b"},
-                                           {"content-length", "5, 5"}, {"host", "other"}}) {
-                  bad.push_back(head_of("GET", "/"));
-                  bad.back().fields.add(name, value);
-                }
-                bad.push_back(head_of("GET", "/"));
-                bad.back().authority = "a\r\nb";
-                for (const Head& head : bad) {
-                  Exchange* x = c.open(head, true);
-                  EXPECT_EQ(x->error().code(), Code::kInvalidArgument);
-                  EXPECT_TRUE(x->unsent());
-                  Answer a = co_await whole_answer(ctx, *x);
-                  EXPECT_EQ(a.error.code(), Code::kInvalidArgument);
-                  c.release(*x);
-                }
-                Answer a = co_await ask(ctx, c, "GET", "/good");
-                EXPECT_EQ(a.status, 204);
-              });
+  with_server(
+      [](Script& s) {
+        EXPECT_EQ(s.read_until("\r\n\r\n").substr(0, 9), "GET /good");
+        s.send("HTTP/1.1 204 x\r\n\r\n");
+      },
+      [](Context& ctx, Http1Client& c, Notifier&) -> Task<void> {
+        std::vector<Head> bad;
+        bad.push_back(head_of("GET", "/ HTTP/1.1\r\nx: y"));
+        bad.push_back(head_of("GET /\r\n", "/"));
+        bad.push_back(head_of("GET", "/a b"));
+        bad.push_back(head_of("GET", ""));
+        bad.push_back(head_of("CONNECT", "/"));
+        for (auto [name, value] : {std::pair("x-a", "b\r\nc: d"),
+                                   {"x a", "b"},
+                                   {"x:a", "b"},
+                                   {"", "b"},
+                                   {"content-length", "5, 5"},
+                                   {"host", "other"}}) {
+          bad.push_back(head_of("GET", "/"));
+          bad.back().fields.add(name, value);
+        }
+        bad.push_back(head_of("GET", "/"));
+        bad.back().authority = "a\r\nb";
+        for (const Head& head : bad) {
+          Exchange* x = c.open(head, true);
+          EXPECT_EQ(x->error().code(), Code::kInvalidArgument);
+          EXPECT_TRUE(x->unsent());
+          Answer a = co_await whole_answer(ctx, *x);
+          EXPECT_EQ(a.error.code(), Code::kInvalidArgument);
+          c.release(*x);
+        }
+        Answer a = co_await ask(ctx, c, "GET", "/good");
+        EXPECT_EQ(a.status, 204);
+      });
 }
 
 TEST(Http1Client, ExpectContinue) {

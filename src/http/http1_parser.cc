@@ -8,7 +8,7 @@
 namespace duplex::http {
 namespace {
 
-constexpr size_t kMaxFields = 1000;          // of one head or one set of trailers
+constexpr size_t kMaxFields = 1000;           // of one head or one set of trailers
 constexpr size_t kMaxExtensionOctets = 4096;  // chunk extensions of one message: nobody uses them but attackers
 
 bool is_hex(char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); }
@@ -135,11 +135,16 @@ Http1Parser::Event Http1Parser::fail(int status, std::string_view text) {
 
 Http1Parser::Event Http1Parser::next(std::string_view& input) {
   switch (state_) {
-    case State::kHead: return head(input);
-    case State::kBody: return body(input);
-    case State::kTrailers: return trailers(input);
-    case State::kDone: return Event::kEnd;
-    case State::kBroken: break;
+    case State::kHead:
+      return head(input);
+    case State::kBody:
+      return body(input);
+    case State::kTrailers:
+      return trailers(input);
+    case State::kDone:
+      return Event::kEnd;
+    case State::kBroken:
+      break;
   }
   return Event::kError;
 }
@@ -326,7 +331,8 @@ bool Http1Parser::head_field(std::string_view name, std::string_view value) {
     case 17:
       if (name == "transfer-encoding") return ++transfer_encodings_ == 1 && equals_ignoring_case(value, "chunked");
       break;
-    default: break;
+    default:
+      break;
   }
   head_->fields.add(name, value);
   return true;

@@ -90,8 +90,8 @@ class Http1Parser {
   uint8_t hosts_ = 0, lengths_ = 0, transfer_encodings_ = 0;
   uint64_t length_ = 0, body_octets_ = 0;
   size_t extension_octets_ = 0;
-  std::string name_;         // scratch: the field's name in lower case
-  std::string connection_;   // scratch: the elements of all Connection fields
+  std::string name_;        // scratch: the field's name in lower case
+  std::string connection_;  // scratch: the elements of all Connection fields
   int error_status_ = 0;
   std::string_view error_text_;
 };

@@ -33,8 +33,10 @@ void Http1Response::clear() {
 void Http1Response::choose_framing(Buffer& out, const Asked& asked) {
   if (status_ == 204 || status_ == 304 || asked.head) {
     // What a GET would have told; a 204 has no length at all (RFC 9110 section 8.6).
-    if (has_length_ && status_ != 204) frame_by_length(out, length_);
-    else if (asked.head && ended_ && held()) frame_by_length(out, held());
+    if (has_length_ && status_ != 204)
+      frame_by_length(out, length_);
+    else if (asked.head && ended_ && held())
+      frame_by_length(out, held());
     return frame_without_body();
   }
   if (has_length_) return frame_by_length(out, length_);
@@ -64,8 +66,10 @@ void Http1Response::write_head(Buffer& out, const Asked& asked, std::string_view
     return out.append("connection: upgrade\r\n\r\n");
   }
   choose_framing(out, asked);
-  if (must_close_) out.append("connection: close\r\n");
-  else if (asked.keep_alive_10) out.append("connection: keep-alive\r\n");
+  if (must_close_)
+    out.append("connection: close\r\n");
+  else if (asked.keep_alive_10)
+    out.append("connection: keep-alive\r\n");
   out.append("\r\n");
 }
 

@@ -14,11 +14,11 @@
 namespace duplex::http {
 namespace {
 
-constexpr size_t kUnreadLimit = 64 * 1024;     // body octets nobody has taken yet: past it the socket is not read
-constexpr size_t kPipelineLimit = 64 * 1024;   // octets of requests that wait their turn: the same
-constexpr size_t kTurnWrite = 256 * 1024;      // what one turn puts together for the socket
-constexpr size_t kDiscardLimit = 256 * 1024;   // an unread rest of a body up to this is read away
-constexpr size_t kLingerOctets = 1 << 20;      // what a closing connection reads away
+constexpr size_t kUnreadLimit = 64 * 1024;    // body octets nobody has taken yet: past it the socket is not read
+constexpr size_t kPipelineLimit = 64 * 1024;  // octets of requests that wait their turn: the same
+constexpr size_t kTurnWrite = 256 * 1024;     // what one turn puts together for the socket
+constexpr size_t kDiscardLimit = 256 * 1024;  // an unread rest of a body up to this is read away
+constexpr size_t kLingerOctets = 1 << 20;     // what a closing connection reads away
 constexpr Duration kLingerTime = std::chrono::seconds(1);
 
 class Http1Server;
@@ -48,8 +48,14 @@ class Http1Exchange final : public Exchange {
 class Http1Server final : public SocketIo, public ServerConnection, private Timer {
  public:
   Http1Server(Context& ctx, int fd, std::string peer, const ServerOptions& options)
-      : SocketIo(ctx.loop(), fd), scope_(ctx), handler_(*options.handler), limits_(options.limits),
-        peer_(std::move(peer)), socket_(fd), parser_(Http1Parser::Kind::kRequest, options.limits.max_head), x_(*this) {}
+      : SocketIo(ctx.loop(), fd),
+        scope_(ctx),
+        handler_(*options.handler),
+        limits_(options.limits),
+        peer_(std::move(peer)),
+        socket_(fd),
+        parser_(Http1Parser::Kind::kRequest, options.limits.max_head),
+        x_(*this) {}
   ~Http1Server() override = default;
 
   Task<void> run(std::string_view already_read);
@@ -103,8 +109,8 @@ class Http1Server final : public SocketIo, public ServerConnection, private Time
   Http1Exchange x_;
   Context* context_ = nullptr;  // of the handler while it runs
   Phase phase_ = Phase::kReading;
-  Buffer pending_;      // octets that came and wait: the beginning of a head, or requests whose turn has not come
-  size_t unread_ = 0;   // of the body: handed to the exchange and not consumed
+  Buffer pending_;     // octets that came and wait: the beginning of a head, or requests whose turn has not come
+  size_t unread_ = 0;  // of the body: handed to the exchange and not consumed
   size_t thrown_away_ = 0;
   uint64_t body_when_finished_ = 0;
   Time head_due_ = kNever;
@@ -157,8 +163,10 @@ void Http1Exchange::send_head(int status, const Metadata& fields, bool end) {
     connection_.raw_ = true;  // the connection is the handler's from here on
     in_ended_ = false;
   }
-  if (end) send_end(Metadata());
-  else connection_.want_write();
+  if (end)
+    send_end(Metadata());
+  else
+    connection_.want_write();
 }
 
 void Http1Exchange::send(std::string_view octets) {
@@ -265,9 +273,13 @@ void Http1Server::set_timer() {
     case Phase::kClosing:
       if (Time due = after(loop_.now(), hurry_ ? kLingerTime : limits_.idle); due != kNever) loop_.arm(*this, due);
       return;
-    case Phase::kLingering: loop_.arm(*this, after(loop_.now(), kLingerTime)); return;
+    case Phase::kLingering:
+      loop_.arm(*this, after(loop_.now(), kLingerTime));
+      return;
     case Phase::kServing:
-    case Phase::kClosed: disarm(); return;
+    case Phase::kClosed:
+      disarm();
+      return;
   }
 }
 
@@ -330,8 +342,10 @@ void Http1Server::advance(std::string_view& input) {
     if (!x_.in_ended_) take(input);
     if (phase_ == Phase::kReading) {
       if (!x_.has_head_) {
-        if (eof_ && input.empty()) begin_closing(false);
-        else if (eof_) refuse(400, "the request was cut short");
+        if (eof_ && input.empty())
+          begin_closing(false);
+        else if (eof_)
+          refuse(400, "the request was cut short");
         break;
       }
       start();
@@ -463,8 +477,8 @@ void Http1Server::write_response() {
   asked.head = x_.in_head_.method == "HEAD";
   asked.http11 = parser_.http11();
   asked.trailers = parser_.takes_trailers();
-  asked.close = !parser_.keep_alive() || draining_ || close_after_ ||
-                (x_.out_ended_ && !x_.in_ended_ && rest_is_too_much());
+  asked.close =
+      !parser_.keep_alive() || draining_ || close_after_ || (x_.out_ended_ && !x_.in_ended_ && rest_is_too_much());
   asked.keep_alive_10 = !asked.http11 && !asked.close;
   x_.response_.write(out_, kTurnWrite - out_.size(), asked, date());
   close_after_ |= x_.response_.must_close();

@@ -348,8 +348,9 @@ TEST(Http1Server, OctetByOctet) {
 
 TEST(Http1Server, ChunkedInAndForbiddenTrailersDropped) {
   Served s;
-  s.send("POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: Chunked\r\n\r\n5\r\nhello\r\n0\r\n"
-         "X-Sum: 9\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\nHost: evil\r\nAuthorization: x\r\n\r\n");
+  s.send(
+      "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: Chunked\r\n\r\n5\r\nhello\r\n0\r\n"
+      "X-Sum: 9\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\nHost: evil\r\nAuthorization: x\r\n\r\n");
   EXPECT_EQ(body_of(s.read_until("hello")), "POST /echo a\ntrailer x-sum=9\nhello");
 }
 
@@ -401,8 +402,9 @@ TEST(Http1Server, LargeAnswerInBoundedMemory) {
 
 TEST(Http1Server, HeadHasNoBody) {
   Served s;
-  s.send("HEAD /a HTTP/1.1\r\nHost: a\r\n\r\nHEAD /big/100000 HTTP/1.1\r\nHost: a\r\n\r\n"
-         "GET /empty HTTP/1.1\r\nHost: a\r\n\r\nGET /b HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+  s.send(
+      "HEAD /a HTTP/1.1\r\nHost: a\r\n\r\nHEAD /big/100000 HTTP/1.1\r\nHost: a\r\n\r\n"
+      "GET /empty HTTP/1.1\r\nHost: a\r\n\r\nGET /b HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
   std::string answers = s.read_to_end();
   EXPECT_EQ(count_of(answers, "HTTP/1.1 200"), 3u);
   EXPECT_EQ(count_of(answers, "HTTP/1.1 204"), 1u);
@@ -517,9 +519,10 @@ TEST(Http1Server, AbsoluteFormWins) {
 
 TEST(Http1Server, Fields) {
   Served s;
-  s.send("GET /fields HTTP/1.1\r\nHost: a\r\nX-A:  one \t\r\nx-a:two\r\nX-Empty:\r\nX-Latin: caf\xe9\r\n"
-         "Connection: keep-alive, x-hop, authorization\r\nX-Hop: h\r\nAuthorization: Bearer t\r\nKeep-Alive: 5\r\n\r\n"
-         "GET /end HTTP/1.1\r\nHost: a\r\nConnection: Close\r\n\r\n");
+  s.send(
+      "GET /fields HTTP/1.1\r\nHost: a\r\nX-A:  one \t\r\nx-a:two\r\nX-Empty:\r\nX-Latin: caf\xe9\r\n"
+      "Connection: keep-alive, x-hop, authorization\r\nX-Hop: h\r\nAuthorization: Bearer t\r\nKeep-Alive: 5\r\n\r\n"
+      "GET /end HTTP/1.1\r\nHost: a\r\nConnection: Close\r\n\r\n");
   std::string answers = s.read_to_end();
   EXPECT_TRUE(contains(answers, "\nx-a=one\nx-a=two\nx-empty=\nx-latin=caf\xe9\nauthorization=Bearer t\nHTTP/1.1"))
       << answers;

@@ -10,9 +10,9 @@
 namespace duplex::http {
 namespace {
 
-constexpr size_t kUnreadLimit = 64 * 1024;   // body octets nobody has taken yet: past it the socket is not read
-constexpr size_t kTurnWrite = 256 * 1024;    // what one turn puts together for the socket
-constexpr size_t kMaxInterims = 32;          // 1xx heads before a final one
+constexpr size_t kUnreadLimit = 64 * 1024;  // body octets nobody has taken yet: past it the socket is not read
+constexpr size_t kTurnWrite = 256 * 1024;   // what one turn puts together for the socket
+constexpr size_t kMaxInterims = 32;         // 1xx heads before a final one
 // How long a body waits for the 100 it asked for: some servers never send one (RFC 9110 section 10.1.1).
 constexpr Duration kContinueWait = std::chrono::seconds(1);
 
@@ -52,9 +52,12 @@ bool Http1Request::head(const Head& head) {
 void Http1Request::write_head(Buffer& out) {
   head_written_ = true;
   out.append(lines_.view());
-  if (has_length_) frame_by_length(out, length_);
-  else if (!ended_ || (!trailers_.empty() && held())) frame_by_chunks(out);
-  else if (held() || sends_empty_length_) frame_by_length(out, held());
+  if (has_length_)
+    frame_by_length(out, length_);
+  else if (!ended_ || (!trailers_.empty() && held()))
+    frame_by_chunks(out);
+  else if (held() || sends_empty_length_)
+    frame_by_length(out, held());
   if (must_close_) out.append("connection: close\r\n");
   out.append("\r\n");
 }
@@ -106,10 +109,17 @@ void Http1ClientExchange::reset(Reset) { session_.close_now(Status::cancelled("t
 // ---- the connection ----
 
 Http1Session::Http1Session(Loop& loop, int fd, std::string peer, const Limits& limits, Notifier& changed)
-    : SocketIo(loop, fd), limits_(limits), peer_(std::move(peer)), socket_(fd), changed_(changed),
-      parser_(Http1Parser::Kind::kResponse, limits.max_head), x_(*this) {
-  if (!start_io()) close_now(Status::resource_exhausted("the loop cannot watch one more socket"));
-  else if (Time due = after(loop.now(), limits.idle); due != kNever) loop.arm(*this, due);
+    : SocketIo(loop, fd),
+      limits_(limits),
+      peer_(std::move(peer)),
+      socket_(fd),
+      changed_(changed),
+      parser_(Http1Parser::Kind::kResponse, limits.max_head),
+      x_(*this) {
+  if (!start_io())
+    close_now(Status::resource_exhausted("the loop cannot watch one more socket"));
+  else if (Time due = after(loop.now(), limits.idle); due != kNever)
+    loop.arm(*this, due);
 }
 
 Exchange* Http1Session::open(const Head& head, bool end) {

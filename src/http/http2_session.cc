@@ -69,7 +69,11 @@ const nghttp2_session_callbacks* Http2Session::callbacks() {
 }
 
 Http2Session::Http2Session(Requests* requests, Loop& loop, int fd, std::string peer, const Limits& limits)
-    : SocketIo(loop, fd), requests_(requests), role_(requests ? Role::kServer : Role::kClient), peer_(std::move(peer)), limits_(limits) {
+    : SocketIo(loop, fd),
+      requests_(requests),
+      role_(requests ? Role::kServer : Role::kClient),
+      peer_(std::move(peer)),
+      limits_(limits) {
   nghttp2_option* options = nullptr;
   nghttp2_option_new(&options);
   nghttp2_option_set_no_auto_window_update(options, 1);
@@ -78,8 +82,10 @@ Http2Session::Http2Session(Requests* requests, Loop& loop, int fd, std::string p
   nghttp2_option_set_peer_max_concurrent_streams(options, 100);
   nghttp2_option_set_stream_reset_rate_limit(options, 1000, 33);
   nghttp2_mem memory{nullptr, take, give, take_zeroed, resize};
-  if (role_ == Role::kServer) nghttp2_session_server_new3(&session_, callbacks(), this, options, &memory);
-  else nghttp2_session_client_new3(&session_, callbacks(), this, options, &memory);
+  if (role_ == Role::kServer)
+    nghttp2_session_server_new3(&session_, callbacks(), this, options, &memory);
+  else
+    nghttp2_session_client_new3(&session_, callbacks(), this, options, &memory);
   nghttp2_option_del(options);
 }
 
@@ -148,28 +154,36 @@ int Http2Session::head_field(Http2Stream& stream, std::string_view name, std::st
   Head& head = stream.in_head_;
   if (name[0] != ':') {
     if (head.fields.octets() + name.size() + value.size() + 32 > limits_.max_head) {
-      stream.error_ = Status::resource_exhausted("the head is larger than " + std::to_string(limits_.max_head) +
-                                                 " octets");
+      stream.error_ =
+          Status::resource_exhausted("the head is larger than " + std::to_string(limits_.max_head) + " octets");
       return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
     }
     head.fields.add(name, value);
     return 0;
   }
   switch (name.size()) {
-    case 5: head.target = value; break;                                        // :path
+    case 5:
+      head.target = value;
+      break;  // :path
     case 7:
-      if (name[1] == 'm') head.method = value;                                 // :method
-      else if (name[2] == 'c') head.scheme = value;                            // :scheme
-      else head.status = (value[0] - '0') * 100 + (value[1] - '0') * 10 + (value[2] - '0');  // :status, checked
+      if (name[1] == 'm')
+        head.method = value;  // :method
+      else if (name[2] == 'c')
+        head.scheme = value;  // :scheme
+      else
+        head.status = (value[0] - '0') * 100 + (value[1] - '0') * 10 + (value[2] - '0');  // :status, checked
       break;
-    case 10: head.authority = value; break;                                    // :authority
-    default: break;
+    case 10:
+      head.authority = value;
+      break;  // :authority
+    default:
+      break;
   }
   return 0;
 }
 
-int Http2Session::on_header(nghttp2_session* session, const nghttp2_frame* frame, const uint8_t* name,
-                            size_t name_size, const uint8_t* value, size_t value_size, uint8_t, void* user) {
+int Http2Session::on_header(nghttp2_session* session, const nghttp2_frame* frame, const uint8_t* name, size_t name_size,
+                            const uint8_t* value, size_t value_size, uint8_t, void* user) {
   auto& self = *static_cast<Http2Session*>(user);
   auto* stream = static_cast<Http2Stream*>(nghttp2_session_get_stream_user_data(session, frame->hd.stream_id));
   if (!stream || name_size == 0) return 0;
@@ -220,8 +234,10 @@ int Http2Session::on_data(nghttp2_session* session, uint8_t, int32_t id, const u
   stream->in_body_.append(text(data, size));
   stream->owed_ += size;
   self.unread_ += size;
-  if (self.unread_ > self.limits_.max_unread) self.held_credit_ += size;
-  else nghttp2_session_consume_connection(session, size);
+  if (self.unread_ > self.limits_.max_unread)
+    self.held_credit_ += size;
+  else
+    nghttp2_session_consume_connection(session, size);
   stream->arrived_.notify_all();
   return 0;
 }
@@ -281,8 +297,8 @@ void Http2Session::on_octets(const char* data, size_t size) {
   if (n < 0) {
     // nghttp2 has queued a GOAWAY where the protocol asks for one; send it and end.
     Status why = Status::internal(std::string("HTTP/2 broken by the peer: ") + nghttp2_strerror(static_cast<int>(n)));
-    nghttp2_session_terminate_session(session_, n == NGHTTP2_ERR_FLOODED ? NGHTTP2_ENHANCE_YOUR_CALM
-                                                                         : NGHTTP2_PROTOCOL_ERROR);
+    nghttp2_session_terminate_session(session_,
+                                      n == NGHTTP2_ERR_FLOODED ? NGHTTP2_ENHANCE_YOUR_CALM : NGHTTP2_PROTOCOL_ERROR);
     end_of_turn();
     close_now(std::move(why));
   }
@@ -290,8 +306,10 @@ void Http2Session::on_octets(const char* data, size_t size) {
   for (size_t i = 0; i < starting_.size(); ++i) {
     Http2Stream& stream = *starting_[i];
     stream.queued_ = false;
-    if (stream.network_closed_) recycle(stream);
-    else requests_->on_request(stream);
+    if (stream.network_closed_)
+      recycle(stream);
+    else
+      requests_->on_request(stream);
   }
   starting_.clear();
 }
@@ -398,8 +416,8 @@ Http2Stream* Http2Session::submit(const Head& head, bool end) {
   fields_.push_back(nv(":path", head.target));
   for (Metadata::Entry e : head.fields) fields_.push_back(nv(e.name, e.value));
   nghttp2_data_provider provider{{.ptr = stream}, on_pull};
-  int32_t id = nghttp2_submit_request(session_, nullptr, fields_.data(), fields_.size(), end ? nullptr : &provider,
-                                      stream);
+  int32_t id =
+      nghttp2_submit_request(session_, nullptr, fields_.data(), fields_.size(), end ? nullptr : &provider, stream);
   if (id < 0) {  // the ids are used up
     stream->network_closed_ = true;
     recycle(*stream);
@@ -419,8 +437,10 @@ void Http2Session::release(Http2Stream& stream) {
   if (!stream.network_closed_) {
     // Done before the other side was: what it still sends is of no use to anyone.
     bool finished = stream.out_ended_ && (role_ == Role::kServer || stream.in_ended_);
-    if (!finished) stream.reset(role_ == Role::kServer ? Reset::kInternalError : Reset::kCancel);
-    else if (!stream.in_ended_ && role_ == Role::kServer) stream.reset_after_end_ = true;
+    if (!finished)
+      stream.reset(role_ == Role::kServer ? Reset::kInternalError : Reset::kCancel);
+    else if (!stream.in_ended_ && role_ == Role::kServer)
+      stream.reset_after_end_ = true;
   }
   took(stream, stream.owed_);
   stream.in_use_ = false;

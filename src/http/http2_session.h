@@ -63,6 +63,7 @@ class Http2Session final : public SocketIo {
     stream.in_use_ = true;
     stream.context_ = &ctx;
   }
+
  private:
   friend class Http2Stream;
   static const nghttp2_session_callbacks* callbacks();
@@ -73,8 +74,8 @@ class Http2Session final : public SocketIo {
   static int on_data(nghttp2_session*, uint8_t flags, int32_t id, const uint8_t* data, size_t size, void* self);
   static int on_sent(nghttp2_session*, const nghttp2_frame*, void* self);
   static int on_close(nghttp2_session*, int32_t id, uint32_t code, void* self);
-  static ssize_t on_pull(nghttp2_session*, int32_t id, uint8_t* to, size_t room, uint32_t* flags,
-                         nghttp2_data_source*, void* self);
+  static ssize_t on_pull(nghttp2_session*, int32_t id, uint8_t* to, size_t room, uint32_t* flags, nghttp2_data_source*,
+                         void* self);
 
   void on_octets(const char* data, size_t size) final;
   void on_eof(int error) final;

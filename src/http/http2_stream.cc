@@ -11,11 +11,16 @@ Status reset_status(uint32_t code) {
   // gRPC's "HTTP2 Transport Mapping" of error codes; other protocols take the same.
   std::string text = std::string("the stream was reset: ") + nghttp2_http2_strerror(code);
   switch (code) {
-    case NGHTTP2_REFUSED_STREAM: return Status::unavailable(std::move(text));
-    case NGHTTP2_CANCEL: return Status::cancelled(std::move(text));
-    case NGHTTP2_ENHANCE_YOUR_CALM: return Status::resource_exhausted(std::move(text));
-    case NGHTTP2_INADEQUATE_SECURITY: return Status::permission_denied(std::move(text));
-    default: return Status::internal(std::move(text));
+    case NGHTTP2_REFUSED_STREAM:
+      return Status::unavailable(std::move(text));
+    case NGHTTP2_CANCEL:
+      return Status::cancelled(std::move(text));
+    case NGHTTP2_ENHANCE_YOUR_CALM:
+      return Status::resource_exhausted(std::move(text));
+    case NGHTTP2_INADEQUATE_SECURITY:
+      return Status::permission_denied(std::move(text));
+    default:
+      return Status::internal(std::move(text));
   }
 }
 

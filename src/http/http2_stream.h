@@ -33,14 +33,14 @@ class Http2Stream final : public Exchange {
   Context* context_ = nullptr;  // server: of its handler while that runs
   bool in_use_ = false;         // a handler (server) or a caller (client) holds it
   bool network_closed_ = false, deferred_ = false, queued_ = false;
-  bool head_pending_ = false;   // the final head is being received
+  bool head_pending_ = false;     // the final head is being received
   bool reset_after_end_ = false;  // RST_STREAM(NO_ERROR) once our END_STREAM has left (RFC 9113 section 8.1)
   Buffer out_;
   size_t out_at_ = 0;
   Metadata out_trailers_;
-  size_t owed_ = 0;      // octets handed over whose credit is not yet returned
-  size_t window_ = 0;    // our receive window for the stream
-  size_t taken_ = 0;     // octets handed over since the window last grew
+  size_t owed_ = 0;    // octets handed over whose credit is not yet returned
+  size_t window_ = 0;  // our receive window for the stream
+  size_t taken_ = 0;   // octets handed over since the window last grew
 };
 
 }  // namespace duplex::http

@@ -49,8 +49,8 @@ Task<void> Pool::connect_now(Context& ctx) {
     Context bounded(ctx, settings_.connect_timeout);
     Result<Fd> fd = co_await connect_to(bounded, endpoint_);
     if (fd) {
-      client = std::make_shared<Http2Client>(ctx.loop(), fd->release(), endpoint_.to_string(), settings_.limits,
-                                             changed_);
+      client =
+          std::make_shared<Http2Client>(ctx.loop(), fd->release(), endpoint_.to_string(), settings_.limits, changed_);
     } else {
       last_failure_ = fd.error().code() == Code::kDeadlineExceeded
                           ? Status::unavailable("no answer within " + show_duration(settings_.connect_timeout))
@@ -60,7 +60,8 @@ Task<void> Pool::connect_now(Context& ctx) {
   connecting_ = false;
   if (!client || closed_) {
     ++failures_;
-    double longest = static_cast<double>(settings_.backoff_base.count()) * static_cast<double>(1 << std::min(failures_ - 1, 20));
+    double longest =
+        static_cast<double>(settings_.backoff_base.count()) * static_cast<double>(1 << std::min(failures_ - 1, 20));
     longest = std::min(longest, static_cast<double>(settings_.backoff_cap.count()));
     not_before_ = after(ctx.loop().now(), Duration(static_cast<int64_t>(longest * random_unit())));
     changed_.notify_all();
@@ -91,8 +92,8 @@ Task<Result<Pool::Lease>> Pool::open(Context& ctx, const MakeHead& make_head, bo
       continue;
     }
     if (failing())
-      co_return Status::unavailable(name_ + " (" + endpoint_.to_string() + ") cannot be reached: " +
-                                    last_failure_.message());
+      co_return Status::unavailable(name_ + " (" + endpoint_.to_string() +
+                                    ") cannot be reached: " + last_failure_.message());
     if (!waiting.counted) {
       if (waiting_ >= settings_.max_waiting)
         co_return Status::resource_exhausted(name_ + ": " + std::to_string(waiting_) +
@@ -109,8 +110,8 @@ Task<Result<Pool::Lease>> Pool::open(Context& ctx, const MakeHead& make_head, bo
       co_return s;
     }
     if (failures_ > failures && clients_.empty())
-      co_return Status::unavailable(name_ + " (" + endpoint_.to_string() + ") cannot be reached: " +
-                                    last_failure_.message());
+      co_return Status::unavailable(name_ + " (" + endpoint_.to_string() +
+                                    ") cannot be reached: " + last_failure_.message());
   }
 }
 

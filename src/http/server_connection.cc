@@ -61,8 +61,10 @@ Task<void> serve_connection(Context& ctx, int fd, std::string peer, const Server
     ::close(fd);
     co_return;
   }
-  if (first.starts_with(kPreface)) co_await serve_http2(ctx, fd, std::move(peer), options, first, started);
-  else co_await serve_http1(ctx, fd, std::move(peer), options, first, started);
+  if (first.starts_with(kPreface))
+    co_await serve_http2(ctx, fd, std::move(peer), options, first, started);
+  else
+    co_await serve_http1(ctx, fd, std::move(peer), options, first, started);
 }
 
 }  // namespace duplex::http

@@ -34,11 +34,13 @@ Task<void> pump(Context& ctx, Source& in, http::Exchange& x, Status& failure) {
 
 }  // namespace
 
-Client::Client(http::Pool& pool, ClientSettings settings) : pool_(pool), settings_([&] {
-  if (settings.authority.empty())
-    settings.authority = pool.endpoint().kind() == Address::Kind::kUnix ? "localhost" : pool.endpoint().to_string();
-  return std::move(settings);
-}()) {}
+Client::Client(http::Pool& pool, ClientSettings settings)
+    : pool_(pool), settings_([&] {
+        if (settings.authority.empty())
+          settings.authority =
+              pool.endpoint().kind() == Address::Kind::kUnix ? "localhost" : pool.endpoint().to_string();
+        return std::move(settings);
+      }()) {}
 
 http::Head Client::head(const Context& ctx, const Call& call) const {
   static const Metadata kFields = [] {

@@ -55,8 +55,10 @@ class Out final : public Sink {
     if (ctx.cancelled()) return Task<Status>::ready(ctx.why());
     if (has_head_) return Task<Status>::ready(Status::internal("a second head"));
     has_head_ = true;
-    if (streams_) send_head(metadata);
-    else head_ = std::move(metadata);  // law 2
+    if (streams_)
+      send_head(metadata);
+    else
+      head_ = std::move(metadata);  // law 2
     return Task<Status>::ready(Status());
   }
 
@@ -74,7 +76,7 @@ class Out final : public Sink {
 
   // The last word.
   void finish(const Status& status, const Metadata& trailers) {
-    if (!x_.error().is_ok()) return;  // nobody listens any more
+    if (!x_.error().is_ok()) return;                                      // nobody listens any more
     if (!x_.head_sent() && (!status.is_ok() || (!held_ && !streams_))) {  // trailers only
       Metadata head = reply_head();
       for (Metadata::Entry e : status_fields(status, trailers)) head.add(e.name, e.value);
@@ -127,8 +129,7 @@ void answer_unknown(http::Exchange& x) {
   refuse(x, Status::unimplemented("no method " + path + " here"));
 }
 
-Task<void> serve(Context& ctx, http::Exchange& x, const Method& method, Service& service,
-                 ServerSettings settings) {
+Task<void> serve(Context& ctx, http::Exchange& x, const Method& method, Service& service, ServerSettings settings) {
   const Metadata& fields = x.head().fields;
   ctx.set_label(&method.label);
   if (x.head().method != "POST") {
@@ -141,8 +142,10 @@ Task<void> serve(Context& ctx, http::Exchange& x, const Method& method, Service&
   for (Metadata::Entry e : fields) {
     if (e.name.size() != 12 || e.name != "grpc-timeout") continue;
     auto timeout = parse_timeout(e.value);
-    if (timeout) ctx.set_deadline(after(ctx.loop().now(), *timeout));
-    else bad_timeout = true;
+    if (timeout)
+      ctx.set_deadline(after(ctx.loop().now(), *timeout));
+    else
+      bad_timeout = true;
   }
   Result<Metadata> metadata = metadata_of(fields);
   if (bad_timeout || !metadata) {

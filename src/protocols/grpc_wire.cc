@@ -21,21 +21,31 @@ int value_of(char c) {
 
 bool is_protocol_name(std::string_view name) {
   switch (name.size()) {
-    case 2: return name == "te";
-    case 4: return name == "host";
-    case 7: return name == "trailer" || name == "upgrade";
-    case 10: return name == "connection" || name == "user-agent" || name == "keep-alive";
-    case 12: return name == "content-type" || name == "grpc-timeout";
-    case 14: return name == "content-length" || name == "accept-encoding";
-    case 16: return name == "proxy-connection";
-    case 17: return name == "transfer-encoding";
-    default: return name.starts_with(':');
+    case 2:
+      return name == "te";
+    case 4:
+      return name == "host";
+    case 7:
+      return name == "trailer" || name == "upgrade";
+    case 10:
+      return name == "connection" || name == "user-agent" || name == "keep-alive";
+    case 12:
+      return name == "content-type" || name == "grpc-timeout";
+    case 14:
+      return name == "content-length" || name == "accept-encoding";
+    case 16:
+      return name == "proxy-connection";
+    case 17:
+      return name == "transfer-encoding";
+    default:
+      return name.starts_with(':');
   }
 }
 
 uint32_t big_endian(const char* p) {
   auto u = reinterpret_cast<const unsigned char*>(p);
-  return static_cast<uint32_t>(u[0]) << 24 | static_cast<uint32_t>(u[1]) << 16 | static_cast<uint32_t>(u[2]) << 8 | u[3];
+  return static_cast<uint32_t>(u[0]) << 24 | static_cast<uint32_t>(u[1]) << 16 | static_cast<uint32_t>(u[2]) << 8 |
+         u[3];
 }
 
 }  // namespace
@@ -49,13 +59,20 @@ std::optional<Duration> parse_timeout(std::string_view text) {
   }
   using namespace std::chrono;
   switch (text.back()) {
-    case 'H': return number > 2'000'000 ? Duration::max() : Duration(hours(number));  // beyond: longer than the clock
-    case 'M': return Duration(minutes(number));
-    case 'S': return Duration(seconds(number));
-    case 'm': return Duration(milliseconds(number));
-    case 'u': return Duration(microseconds(number));
-    case 'n': return Duration(nanoseconds(number));
-    default: return std::nullopt;
+    case 'H':
+      return number > 2'000'000 ? Duration::max() : Duration(hours(number));  // beyond: longer than the clock
+    case 'M':
+      return Duration(minutes(number));
+    case 'S':
+      return Duration(seconds(number));
+    case 'm':
+      return Duration(milliseconds(number));
+    case 'u':
+      return Duration(microseconds(number));
+    case 'n':
+      return Duration(nanoseconds(number));
+    default:
+      return std::nullopt;
   }
 }
 
@@ -109,8 +126,7 @@ std::string encode_binary(std::string_view bytes) {
   for (size_t i = 0; i < bytes.size(); i += 3) {
     size_t n = std::min<size_t>(3, bytes.size() - i);
     uint32_t group = 0;
-    for (size_t k = 0; k < 3; ++k)
-      group = group << 8 | (k < n ? static_cast<unsigned char>(bytes[i + k]) : 0u);
+    for (size_t k = 0; k < 3; ++k) group = group << 8 | (k < n ? static_cast<unsigned char>(bytes[i + k]) : 0u);
     for (size_t k = 0; k <= n; ++k) out += kAlphabet[group >> (18 - 6 * k) & 63];
   }
   return out;
@@ -138,8 +154,10 @@ std::optional<std::string> decode_binary(std::string_view text) {
 void add_user_fields(Metadata& fields, const Metadata& user) {
   for (Metadata::Entry e : user) {
     if (is_protocol_name(e.name) || e.name.starts_with("grpc-")) continue;
-    if (is_binary_name(e.name)) fields.add(e.name, encode_binary(e.value));
-    else fields.add(e.name, e.value);
+    if (is_binary_name(e.name))
+      fields.add(e.name, encode_binary(e.value));
+    else
+      fields.add(e.name, e.value);
   }
 }
 
@@ -228,8 +246,10 @@ Result<std::optional<Message>> Deframer::poll() {
       if (Status s = read_prefix(chunk_.data()); !s.is_ok()) return s;
       if (chunk_.size() >= wanted_) {
         Message message(chunk_.slice(kPrefix, wanted_ - kPrefix));
-        if (chunk_.size() == wanted_) chunk_ = Bytes();
-        else chunk_.remove_prefix(wanted_);
+        if (chunk_.size() == wanted_)
+          chunk_ = Bytes();
+        else
+          chunk_.remove_prefix(wanted_);
         x_.consumed(wanted_);
         return std::optional<Message>(std::move(message));
       }

@@ -58,8 +58,8 @@ class Deframer {
   http::Exchange& x_;
   const size_t limit_;
   const std::string_view who_;
-  Bytes chunk_;      // taken from the exchange; whole messages are slices of it
-  Buffer partial_;   // one message that arrives in pieces
+  Bytes chunk_;        // taken from the exchange; whole messages are slices of it
+  Buffer partial_;     // one message that arrives in pieces
   size_t wanted_ = 0;  // octets of it with its prefix; 0: not known yet
 };
 

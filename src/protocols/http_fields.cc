@@ -7,8 +7,9 @@ namespace duplex {
 namespace {
 
 bool is_framing(std::string_view name) {
-  static constexpr std::string_view kNames[] = {"connection", "content-length",    "host", "keep-alive", "te", "trailer",
-                                                "upgrade",    "transfer-encoding", "proxy-connection"};
+  static constexpr std::string_view kNames[] = {
+      "connection",        "content-length",  "host", "keep-alive", "te", "trailer", "upgrade",
+      "transfer-encoding", "proxy-connection"};
   return name.empty() || name[0] == ':' || std::find(std::begin(kNames), std::end(kNames), name) != std::end(kNames);
 }
 

@@ -68,8 +68,10 @@ class Out final : public Sink {
     int number = 200;
     if (auto status = user.find(":status")) std::from_chars(status->data(), status->data() + status->size(), number);
     Metadata fields;
-    if (auto length = user.find("content-length")) fields.add("content-length", *length);
-    else if (end && number != 204 && number != 304) fields.add("content-length", "0");
+    if (auto length = user.find("content-length"))
+      fields.add("content-length", *length);
+    else if (end && number != 204 && number != 304)
+      fields.add("content-length", "0");
     add_plain_fields(fields, user);
     x_.send_head(number, fields, end);
   }

@@ -20,8 +20,10 @@ Task<Result<Bytes>> read_body(Context& ctx, http::Exchange& x, size_t limit) {
     size_t arrived = x.body().size();
     if (whole.size() + arrived > limit)
       co_return Status::resource_exhausted("the body is larger than " + std::to_string(limit) + " octets");
-    if (whole.empty()) std::swap(whole, x.body());
-    else whole.append(x.body().view());
+    if (whole.empty())
+      std::swap(whole, x.body());
+    else
+      whole.append(x.body().view());
     x.body().clear();
     x.consumed(arrived);
     if (x.ended()) co_return whole.take();
@@ -87,9 +89,8 @@ void answer_one(http::Exchange& x, const contract::HttpRule& rule, const Keep& k
   const contract::Contract& contract = rule.method->service().contract();
   if (!x.error().is_ok()) return;
   if (!outcome.status.is_ok()) return answer_problem(x, outcome.status, 0, plain_fields(outcome.trailers), &contract);
-  Result<Bytes> json = kept.message
-                           ? contract::render_response(rule, kept.message->bytes.view())
-                           : Result<Bytes>(Status::internal("the handler gave no reply"));
+  Result<Bytes> json = kept.message ? contract::render_response(rule, kept.message->bytes.view())
+                                    : Result<Bytes>(Status::internal("the handler gave no reply"));
   if (!json) return answer_problem(x, json.error(), 0, {}, &contract);
   Metadata fields;
   fields.add("content-type", kJson);
@@ -136,8 +137,9 @@ Task<void> serve(Context& ctx, http::Exchange& x, const contract::HttpRule& rule
   }
   auto type = head.fields.find("content-type");
   if (!body->empty() && type && !is_json(*type)) {
-    answer_problem(x, Status::invalid_argument("the body is " + std::string(type->substr(0, 100)) +
-                                               "; send application/json"), 415, {}, contract);
+    answer_problem(
+        x, Status::invalid_argument("the body is " + std::string(type->substr(0, 100)) + "; send application/json"),
+        415, {}, contract);
     co_return;
   }
   std::string_view target = head.target;

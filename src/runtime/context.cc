@@ -32,8 +32,10 @@ void Context::set_deadline(Time deadline) {
   if (deadline >= deadline_) return;
   deadline_ = deadline;
   if (cancelled()) return;
-  if (deadline <= loop_.now()) fire();
-  else loop_.arm(*this, deadline);
+  if (deadline <= loop_.now())
+    fire();
+  else
+    loop_.arm(*this, deadline);
 }
 
 void Context::fire() { cancel(Status::deadline_exceeded("the deadline passed")); }
@@ -61,8 +63,10 @@ void Context::put_slot(const void* tag, void* value) {
     if (slots_[i].tag == tag) return void(slots_[i].value = value);
   for (Slot& slot : more_slots_)
     if (slot.tag == tag) return void(slot.value = value);
-  if (slot_count_ < std::size(slots_)) slots_[slot_count_++] = {tag, value};
-  else more_slots_.push_back({tag, value});
+  if (slot_count_ < std::size(slots_))
+    slots_[slot_count_++] = {tag, value};
+  else
+    more_slots_.push_back({tag, value});
 }
 
 const Call& Context::call() const {

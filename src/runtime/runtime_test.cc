@@ -54,7 +54,9 @@ TEST(TaskDeathTest, DestroyedWhileItRunsAborts) {
                    bool await_suspend(std::coroutine_handle<> h) {
                      auto awaiter = std::move(task).operator co_await();
                      awaiter.await_suspend(h);
-                     { Task<Status> gone = std::move(task); }
+                     {
+                       Task<Status> gone = std::move(task);
+                     }
                      return false;
                    }
                    void await_resume() {}
@@ -241,8 +243,10 @@ TEST(Blocking, PastItsQueueItAnswersResourceExhausted) {
             return 1;
           },
           pool);
-      if (r) ++ran;
-      else refused += r.error().code() == Code::kResourceExhausted;
+      if (r)
+        ++ran;
+      else
+        refused += r.error().code() == Code::kResourceExhausted;
     };
     scope.spawn(job);
     while (pool.running().empty()) EXPECT_TRUE((co_await yield(ctx)).is_ok());

@@ -135,7 +135,8 @@ Result<Address> Address::parse(std::string_view text) {
     return Status::invalid_argument("'" + shown + "': the port must be a number from 0 to 65535");
   a.port_ = static_cast<uint16_t>(number);
   bool bracketed = host.starts_with('[') && host.ends_with(']');
-  if (bracketed) host = host.substr(1, host.size() - 2);
+  if (bracketed)
+    host = host.substr(1, host.size() - 2);
   else if (host.find(':') != host.npos)
     return Status::invalid_argument("'" + shown + "': write an IPv6 address in brackets, [" + std::string(host) +
                                     "]:" + std::string(port));
@@ -207,8 +208,7 @@ void Acceptor::on_ready(bool readable, bool, bool) {
       continue;
     }
     if (errno == EINTR || errno == ECONNABORTED) continue;
-    if (errno != EAGAIN && errno != EWOULDBLOCK)
-      loop_.arm(retry_, after(loop_.now(), std::chrono::milliseconds(100)));
+    if (errno != EAGAIN && errno != EWOULDBLOCK) loop_.arm(retry_, after(loop_.now(), std::chrono::milliseconds(100)));
     return;
   }
 }

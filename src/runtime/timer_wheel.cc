@@ -30,8 +30,10 @@ void TimerWheel::cascade(int level) {
   moving.splice(slots_[level][(tick_ >> (level * kBits)) & (kSlots - 1)]);
   while (!moving.empty()) {
     Timer& timer = moving.pop_front();
-    if (tick_of(timer.due()) <= tick_) slots_[0][tick_ & (kSlots - 1)].push_back(timer);
-    else place(timer);
+    if (tick_of(timer.due()) <= tick_)
+      slots_[0][tick_ & (kSlots - 1)].push_back(timer);
+    else
+      place(timer);
   }
 }
 

@@ -128,7 +128,7 @@ Status Statement::read_text(int column, std::string_view& out) const {
   const void* data = type == SQLITE_TEXT ? sqlite3_column_text(stmt_, column) : sqlite3_column_blob(stmt_, column);
   // After the data: asked before, the size could be of another encoding.
   auto size = static_cast<size_t>(sqlite3_column_bytes(stmt_, column));
-  out = data ? std::string_view(static_cast<const char*>(data), size) : std::string_view("", 0);
+  out = data ? std::string_view(static_cast<const char*>(data), size) : std::string_view();
   return Status();
 }
 

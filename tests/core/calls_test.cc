@@ -235,7 +235,9 @@ TEST(Calls, ClientStream) {
       co_return Status::ok();
     });
     EXPECT_TRUE(sum.has_value()) << sum.error().to_string();
-    if (sum) { EXPECT_EQ(sum->value(), 10'000 * 10'001 / 2); }
+    if (sum) {
+      EXPECT_EQ(sum->value(), 10'000 * 10'001 / 2);
+    }
   });
 }
 
@@ -249,7 +251,9 @@ TEST(Calls, BothWaysAndTheServerMayEndEarly) {
         auto n = co_await in.next(c);
         if (!n) co_return n.error();
         EXPECT_TRUE(n->has_value());
-        if (*n) { EXPECT_EQ((*n)->value(), i); }
+        if (*n) {
+          EXPECT_EQ((*n)->value(), i);
+        }
       }
       co_return Status::ok();
     };
@@ -291,7 +295,9 @@ TEST(Calls, ALargeMessageGoesInPiecesBothWays) {
     request.set_padding(std::string(3 << 20, 'x'));
     Result<SayReply> r = co_await client.say(ctx, request);
     EXPECT_TRUE(r.has_value()) << r.error().to_string();
-    if (r) { EXPECT_EQ(r->padding().size(), request.padding().size()); }
+    if (r) {
+      EXPECT_EQ(r->padding().size(), request.padding().size());
+    }
   });
 }
 
@@ -401,8 +407,10 @@ TEST(Calls, AStopLosesNoCall) {
           SayRequest request;
           request.set_wait_ms(200);
           Result<SayReply> r = co_await client.say(c, request);
-          if (r) ++good;
-          else ADD_FAILURE() << r.error().to_string();
+          if (r)
+            ++good;
+          else
+            ADD_FAILURE() << r.error().to_string();
         });
       co_await scope.join();
     });
@@ -449,7 +457,9 @@ TEST(Calls, InProcessIsTheSameCore) {
       co_return Status::ok();
     });
     EXPECT_TRUE(sum.has_value());
-    if (sum) { EXPECT_EQ(sum->value(), 55); }
+    if (sum) {
+      EXPECT_EQ(sum->value(), 55);
+    }
   });
 }
 

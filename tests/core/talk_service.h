@@ -105,8 +105,8 @@ struct Pair {
     server.listen("127.0.0.1:0").serve(service);
     duplex::Status s = server.start();
     if (!s.is_ok()) throw std::runtime_error(s.to_string());
-    client = std::make_shared<duplex::Client>(
-        duplex::Client::Settings{.name = "talk", .address = server.addresses()[0]});
+    client =
+        std::make_shared<duplex::Client>(duplex::Client::Settings{.name = "talk", .address = server.addresses()[0]});
   }
   static duplex::Server::Settings quiet() {
     duplex::Server::Settings settings;

@@ -48,7 +48,9 @@ std::string told(Http1Parser::Kind kind, std::string_view octets, size_t step) {
     std::string_view input = pending;
     bool more = true;
     while (more) switch (parser.next(input)) {
-        case Http1Parser::Event::kMore: more = false; break;
+        case Http1Parser::Event::kMore:
+          more = false;
+          break;
         case Http1Parser::Event::kHead:
           check_fields(head.fields);
           demand(!(parser.chunked() && parser.has_length()), "one framing");
@@ -66,7 +68,8 @@ std::string told(Http1Parser::Kind kind, std::string_view octets, size_t step) {
           parser.begin(head, body, trailers);
           more = !input.empty();
           break;
-        case Http1Parser::Event::kError: return text + "error " + std::to_string(parser.error_status());
+        case Http1Parser::Event::kError:
+          return text + "error " + std::to_string(parser.error_status());
       }
     pending.erase(0, pending.size() - input.size());
     demand(pending.size() <= 4096 + step, "what waits is bounded");

@@ -26,18 +26,18 @@ class Server {
  public:
   // What may be set; each default is safe as it stands.
   struct Settings {
-    size_t loops = 0;                 // 0: one a core
-    size_t max_message = 4 << 20;     // octets of one message or body: RESOURCE_EXHAUSTED, 413
-    size_t max_head = 64 << 10;       // octets of one head: 431
-    size_t max_streams = 100;         // concurrent calls of one HTTP/2 connection: REFUSED_STREAM
-    size_t max_connections = 10'000;  // past it new ones are closed at once
+    size_t loops = 0;                             // 0: one a core
+    size_t max_message = 4 << 20;                 // octets of one message or body: RESOURCE_EXHAUSTED, 413
+    size_t max_head = 64 << 10;                   // octets of one head: 431
+    size_t max_streams = 100;                     // concurrent calls of one HTTP/2 connection: REFUSED_STREAM
+    size_t max_connections = 10'000;              // past it new ones are closed at once
     Duration timeout = std::chrono::seconds(15);  // of a unary call that brings no deadline; 0: none
     Duration grace = std::chrono::seconds(20);    // how long a stop waits for calls before it cancels them
     Duration idle = std::chrono::minutes(5);      // a connection with no call is closed
     std::string service_name = "duplex";          // in log lines
-    std::string log_file = "stderr";  // where log lines go: "stderr", "stdout" or a file's path
+    std::string log_file = "stderr";              // where log lines go: "stderr", "stdout" or a file's path
     LogLevel log_level = LogLevel::kInfo;
-    bool access_log = true;           // a line for every call
+    bool access_log = true;  // a line for every call
   };
 
   Server();

@@ -20,9 +20,7 @@ struct Block {  // the bytes follow it
   size_t capacity;
   explicit Block(size_t c) : capacity(c) {}
   char* data() { return reinterpret_cast<char*>(this + 1); }
-  static Block* make(size_t capacity) {
-    return new (free_list_allocate(sizeof(Block) + capacity)) Block(capacity);
-  }
+  static Block* make(size_t capacity) { return new (free_list_allocate(sizeof(Block) + capacity)) Block(capacity); }
   static void drop(Block* block) noexcept {
     if (!block) return;
     if (block->refs.load(std::memory_order_acquire) != 1 && block->refs.fetch_sub(1, std::memory_order_acq_rel) != 1)

@@ -1,8 +1,8 @@
 // Metadata: the name-value pairs that travel with a call, in order, duplicates kept; a copy is a count.
 //
-// Names are lower case; a name that ends in "-bin" has a binary value, held decoded (the wire's base64 is the protocol's
-// business). Names the protocols keep for themselves (":...", "grpc-...", "content-type", "te" and the connection's own)
-// are refused by set_by_user() (gRPC's PROTOCOL-HTTP2, "Custom-Metadata").
+// Names are lower case; a name that ends in "-bin" has a binary value, held decoded (the wire's base64 is the
+// protocol's business). Names the protocols keep for themselves (":...", "grpc-...", "content-type", "te" and the
+// connection's own) are refused by set_by_user() (gRPC's PROTOCOL-HTTP2, "Custom-Metadata").
 #pragma once
 
 #include <cstdint>

@@ -1,7 +1,7 @@
 // Status and Result: how everything in Duplex that can go wrong in normal work says so.
 //
-// The codes are gRPC's (https://grpc.github.io/grpc/core/md_doc_statuscodes.html), in every protocol; each protocol maps
-// them to its own once, at its edge. A Status that is OK is one null pointer.
+// The codes are gRPC's (https://grpc.github.io/grpc/core/md_doc_statuscodes.html), in every protocol; each protocol
+// maps them to its own once, at its edge. A Status that is OK is one null pointer.
 #pragma once
 
 #include <cstdint>

@@ -29,7 +29,7 @@ struct Resolved {
 class Resolver final {
  public:
   struct Settings {
-    std::string servers;  // "127.0.0.1:5353,[::1]:5353"; empty: those of /etc/resolv.conf
+    std::string servers;                         // "127.0.0.1:5353,[::1]:5353"; empty: those of /etc/resolv.conf
     Duration timeout = std::chrono::seconds(2);  // of the first try; each further one waits twice as long
     int tries = 3;                               // a server
   };

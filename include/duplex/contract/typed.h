@@ -219,7 +219,8 @@ Task<Outcome> serve(Context& ctx, Call& call, S& service, Task<Result<Out>> (S::
 }
 
 template <class S, class In, class Out>
-Task<Outcome> serve(Context& ctx, Call& call, S& service, Task<Status> (S::*method)(Context&, const In&, Writer<Out>&)) {
+Task<Outcome> serve(Context& ctx, Call& call, S& service,
+                    Task<Status> (S::*method)(Context&, const In&, Writer<Out>&)) {
   Result<Message> request = co_await detail::one_message(ctx, call);
   if (!request) co_return request.error();
   detail::Reused<In> in;

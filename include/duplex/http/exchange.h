@@ -1,7 +1,7 @@
 // Exchange: one HTTP request and its response, the same over HTTP/1.1 and HTTP/2, seen from either side.
 //
-// What arrives is put there by the connection and read by the protocol above: head, body bytes, trailers. What leaves is
-// queued and goes out with the turn's one write. Nothing here makes a system call or resumes a coroutine.
+// What arrives is put there by the connection and read by the protocol above: head, body bytes, trailers. What leaves
+// is queued and goes out with the turn's one write. Nothing here makes a system call or resumes a coroutine.
 #pragma once
 
 #include <memory>
@@ -123,11 +123,11 @@ class Handler {
 
 // What a connection may grow to; each limit says what happens at it.
 struct Limits {
-  size_t max_head = 64 * 1024;       // octets of one head: HTTP/1.1 431, HTTP/2 the stream is refused
-  size_t max_streams = 100;          // concurrent exchanges of an HTTP/2 connection: REFUSED_STREAM
-  size_t max_unread = 4 << 20;       // unread octets on a connection before its credit is held (law 5)
-  Duration idle = std::chrono::minutes(5);          // a connection with no exchange is closed
-  Duration head_timeout = std::chrono::seconds(30); // a head that does not come whole: 408 and close
+  size_t max_head = 64 * 1024;                       // octets of one head: HTTP/1.1 431, HTTP/2 the stream is refused
+  size_t max_streams = 100;                          // concurrent exchanges of an HTTP/2 connection: REFUSED_STREAM
+  size_t max_unread = 4 << 20;                       // unread octets on a connection before its credit is held (law 5)
+  Duration idle = std::chrono::minutes(5);           // a connection with no exchange is closed
+  Duration head_timeout = std::chrono::seconds(30);  // a head that does not come whole: 408 and close
 };
 
 }  // namespace duplex::http

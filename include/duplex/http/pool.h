@@ -17,8 +17,8 @@ struct PoolSettings {
   Duration connect_timeout = std::chrono::seconds(2);
   Duration backoff_base = std::chrono::milliseconds(50);  // doubles with each failure, up to the cap; with full jitter
   Duration backoff_cap = std::chrono::seconds(5);
-  size_t max_connections = 4;   // to the endpoint, of this loop; opened only when those there are full
-  size_t max_waiting = 1024;    // callers that wait for a stream: RESOURCE_EXHAUSTED past it
+  size_t max_connections = 4;  // to the endpoint, of this loop; opened only when those there are full
+  size_t max_waiting = 1024;   // callers that wait for a stream: RESOURCE_EXHAUSTED past it
   Limits limits;
 };
 

@@ -9,9 +9,9 @@
 namespace duplex::grpc {
 
 struct ClientSettings {
-  std::string name;                  // of the peer, for errors
-  size_t max_message = 4 << 20;      // octets of one reply message: RESOURCE_EXHAUSTED past it
-  std::string authority;             // ":authority"; empty: the endpoint's address
+  std::string name;              // of the peer, for errors
+  size_t max_message = 4 << 20;  // octets of one reply message: RESOURCE_EXHAUSTED past it
+  std::string authority;         // ":authority"; empty: the endpoint's address
 };
 
 class Client final : public Service {

@@ -18,8 +18,7 @@ struct ServerSettings {
 bool is_grpc(std::string_view content_type);
 
 // Serves one exchange of a known method through `service`, to the last word.
-Task<void> serve(Context& ctx, http::Exchange& x, const Method& method, Service& service,
-                 ServerSettings settings);
+Task<void> serve(Context& ctx, http::Exchange& x, const Method& method, Service& service, ServerSettings settings);
 // Answers an exchange whose path is no method of ours.
 void answer_unknown(http::Exchange& x);
 

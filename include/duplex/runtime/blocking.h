@@ -115,7 +115,7 @@ struct FlatResult<Result<T>> {
 // Runs f() on the pool and resumes on the caller's loop. f returns T or Result<T>; the answer is a Result<T>.
 template <class F>
 Task<typename detail::FlatResult<std::invoke_result_t<F>>::type> blocking(Context& ctx, F f,
-                                                                         BlockingPool& pool = BlockingPool::shared()) {
+                                                                          BlockingPool& pool = BlockingPool::shared()) {
   using R = std::invoke_result_t<F>;
   detail::BlockingWait<F, R> wait(ctx, pool, f);
   Result<R> result = co_await wait;

@@ -30,8 +30,10 @@ class CrossWait : public CrossTag, public Waiter {
   // After it was unlinked, with no lock held. From any thread.
   void wake_anywhere() {
     Loop& loop = ctx_.loop();
-    if (Loop::current() == &loop) wake();
-    else loop.post([this] { wake(); });
+    if (Loop::current() == &loop)
+      wake();
+    else
+      loop.post([this] { wake(); });
   }
 };
 

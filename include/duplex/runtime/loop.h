@@ -1,7 +1,7 @@
 // Loop: one thread's event loop. One loop a core, nothing shared on the way of a call.
 //
-// A turn is: run the ready list until it is empty, run what asked for the end of the turn (a connection's one write, the
-// log's one write), wait for readiness, read the clock, fire timers. Only the ready list resumes a parked coroutine
+// A turn is: run the ready list until it is empty, run what asked for the end of the turn (a connection's one write,
+// the log's one write), wait for readiness, read the clock, fire timers. Only the ready list resumes a parked coroutine
 // (law 7): whoever wakes one puts it there. The reactor is epoll itself, in loop.cc and nowhere else.
 #pragma once
 
@@ -143,7 +143,7 @@ class Loop {
   std::atomic<bool> stopping_{false};
   std::mutex mutex_;
   std::vector<std::move_only_function<void()>> posted_;  // guarded by mutex_
-  bool woken_ = false;                                    // guarded by mutex_
+  bool woken_ = false;                                   // guarded by mutex_
 };
 
 }  // namespace duplex

@@ -24,8 +24,10 @@ auto run(F f, Loop::Options options = {}) -> typename std::invoke_result_t<F, Co
   std::conditional_t<std::is_void_v<T>, std::optional<bool>, std::optional<T>> value;
   auto body = [&](Context& ctx) -> Task<void> {
     try {
-      if constexpr (std::is_void_v<T>) co_await f(ctx);
-      else value.emplace(co_await f(ctx));
+      if constexpr (std::is_void_v<T>)
+        co_await f(ctx);
+      else
+        value.emplace(co_await f(ctx));
     } catch (...) {
       exception = std::current_exception();
     }

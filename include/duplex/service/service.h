@@ -42,8 +42,8 @@
 // 10. Scope::spawn copies callable and arguments into the frame, gives the child its own Context and runs it to its
 //     first suspension.
 //
-// Ownership: Method outlives every call of it. Call, Source and Sink are borrowed from the maker's frame for the time of
-// the call. Messages and Metadata are values; a copy is a count.
+// Ownership: Method outlives every call of it. Call, Source and Sink are borrowed from the maker's frame for the time
+// of the call. Messages and Metadata are values; a copy is a count.
 #pragma once
 
 #include <functional>
@@ -53,10 +53,10 @@
 #include <string_view>
 
 #include "duplex/base/bytes.h"
+#include "duplex/base/metadata.h"
 #include "duplex/base/status.h"
 #include "duplex/runtime/context.h"
 #include "duplex/runtime/task.h"
-#include "duplex/base/metadata.h"
 
 namespace duplex {
 
@@ -73,13 +73,18 @@ struct Method {
   bool caller_streams = false, service_streams = false;
   Idempotency idempotency = Idempotency::kUnknown;
   const contract::Method* contract = nullptr;  // null for plain routes
-  int index = -1;  // its place among the methods of its generated service
-  std::string_view label;  // of name; what logs, metrics and the watchdog show
+  int index = -1;                              // its place among the methods of its generated service
+  std::string_view label;                      // of name; what logs, metrics and the watchdog show
 
   Method(std::string full_name, bool caller, bool service, Idempotency level = Idempotency::kUnknown,
          const contract::Method* meaning = nullptr, int place = -1)
-      : name(std::move(full_name)), caller_streams(caller), service_streams(service), idempotency(level),
-        contract(meaning), index(place), label(name) {}
+      : name(std::move(full_name)),
+        caller_streams(caller),
+        service_streams(service),
+        idempotency(level),
+        contract(meaning),
+        index(place),
+        label(name) {}
   Method(const Method&) = delete;
   Method& operator=(const Method&) = delete;
 };
@@ -139,8 +144,8 @@ class Outcome {
 
 // Who is at the other end; found by ctx.find<Peer>().
 struct Peer {
-  std::string address;         // "10.0.0.7:51324", "[::1]:4", "unix:/run/x", or "in-process"
-  std::string_view protocol;   // "grpc", "rest", "http"
+  std::string address;        // "10.0.0.7:51324", "[::1]:4", "unix:/run/x", or "in-process"
+  std::string_view protocol;  // "grpc", "rest", "http"
   Peer() = default;
   Peer(std::string a, std::string_view p) : address(std::move(a)), protocol(p) {}
 };
