@@ -17,7 +17,7 @@ class Sleep final : public Waiter, private Timer {
   }
   Status await_resume() {
     disarm();
-    return ctx_.loop().now() >= until_ ? Status() : ctx_.why();
+    return ctx_.why();  // OK unless cancelled, even if the time has come too
   }
 
  private:
