@@ -22,7 +22,7 @@ Table<ServerSettings> server_table() {
       .field("grace", &ServerSettings::grace, duration(Duration::zero(), hours(1)),
              "How long a stop waits for the calls in flight before it cancels them.")
       .field("max_connections", &ServerSettings::max_connections, integer(1, 10'000'000, "connections"),
-             "Connections open at the same time; a further one waits in the kernel until one has ended.")
+             "Connections open at the same time; a further one is closed at once, so that its caller goes elsewhere.")
       .field("max_streams", &ServerSettings::max_streams, integer(1, 1'000'000, "calls a connection"),
              "Calls at the same time on one HTTP/2 connection; the peer is told and must wait.")
       .field("loops", &ServerSettings::loops, integer(0, 1024, "threads"), "Event loops; 0: one a core.");
