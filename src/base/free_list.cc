@@ -11,73 +11,59 @@
 #endif
 #endif
 
-namespace duplex {
+namespace duplex::detail {
+
+constinit thread_local FreeLists free_lists{};
+
 namespace {
 
-void* plain_allocate(size_t size) {
+#ifdef DUPLEX_PLAIN_MALLOC
+constexpr bool kKeeps = false;
+#else
+constexpr bool kKeeps = true;
+#endif
+constexpr size_t kKeptBytes = 1 << 20;  // a class keeps at most this much
+
+enum class State : uint8_t { kNew, kOpen, kGone };
+constinit thread_local State state = State::kNew;
+
+// Gives back what the thread has kept when it ends.
+struct Keeper {
+  Keeper() {
+    state = State::kOpen;
+    for (size_t i = 0; i < FreeLists::kClasses; ++i)
+      free_lists.classes[i].room = kKeptBytes / ((i + 1) * FreeLists::kStep);
+  }
+  ~Keeper() {
+    state = State::kGone;
+    for (FreeLists::Class& kept : free_lists.classes) {
+      kept.room = 0;
+      while (FreeLists::Node* node = kept.head) {
+        kept.head = node->next;
+        std::free(node);
+      }
+    }
+  }
+};
+
+}  // namespace
+
+void* free_list_allocate_slowly(size_t size) {
+  if (size == 0) size = 1;
+  // In whole steps, whoever frees it: it may join a list.
+  if (size <= FreeLists::kLargest) size = (size + FreeLists::kStep - 1) / FreeLists::kStep * FreeLists::kStep;
   void* block = std::malloc(size);
   if (!block) throw std::bad_alloc();
   return block;
 }
 
-#ifndef DUPLEX_PLAIN_MALLOC
-constexpr size_t kStep = 64, kLargest = 4096, kClasses = kLargest / kStep;
-constexpr size_t kKeptBytes = 1 << 20;  // a class keeps at most this much
-
-struct Node {
-  Node* next;
-};
-
-struct Lists {
-  Node* head[kClasses] = {};
-  size_t count[kClasses] = {};
-  ~Lists();
-};
-
-// Trivially destructible, so that it can be asked after the thread's Lists are gone.
-thread_local bool lists_gone = false;
-thread_local Lists lists;
-
-Lists::~Lists() {
-  lists_gone = true;
-  for (Node* node : head) {
-    while (node) {
-      Node* next = node->next;
-      std::free(node);
-      node = next;
-    }
+void free_list_release_slowly(void* block, size_t size) noexcept {
+  if (kKeeps && state == State::kNew && size > 0 && size <= FreeLists::kLargest) {
+    static thread_local Keeper keeper;
+    static_cast<void>(keeper);
+    return free_list_release(block, size);
   }
-}
-#endif
-
-}  // namespace
-
-#ifdef DUPLEX_PLAIN_MALLOC
-void* free_list_allocate(size_t size) { return plain_allocate(size); }
-void free_list_release(void* block, size_t) noexcept { std::free(block); }
-#else
-void* free_list_allocate(size_t size) {
-  if (size == 0) size = 1;
-  if (size > kLargest || lists_gone) return plain_allocate(size);
-  size_t index = (size - 1) / kStep;
-  if (Node* node = lists.head[index]) {
-    lists.head[index] = node->next;
-    --lists.count[index];
-    return node;
-  }
-  return plain_allocate((index + 1) * kStep);
+  std::free(block);
 }
 
-void free_list_release(void* block, size_t size) noexcept {
-  if (size == 0) size = 1;
-  if (size > kLargest || lists_gone) return std::free(block);
-  size_t index = (size - 1) / kStep;
-  if (lists.count[index] * (index + 1) * kStep >= kKeptBytes) return std::free(block);
-  Node* node = static_cast<Node*>(block);
-  node->next = lists.head[index];
-  lists.head[index] = node;
-  ++lists.count[index];
-}
-#endif
-
-}  // namespace duplex
+}  // namespace duplex::detail

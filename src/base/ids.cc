@@ -39,15 +39,14 @@ class Generator {
 
 constinit thread_local Generator generator;
 
-constexpr std::array<char, 512> make_hex_pairs() {
-  std::array<char, 512> pairs{};
-  for (size_t i = 0; i < 256; ++i) {
-    pairs[2 * i] = "0123456789abcdef"[i >> 4];
-    pairs[2 * i + 1] = "0123456789abcdef"[i & 15];
-  }
-  return pairs;
+// Eight hex digits of 32 bits at once: a nibble an octet, then to each its digit.
+uint64_t hex_digits(uint64_t value) {
+  value = (value | value << 16) & 0x0000ffff0000ffffu;
+  value = (value | value << 8) & 0x00ff00ff00ff00ffu;
+  value = (value | value << 4) & 0x0f0f0f0f0f0f0f0fu;
+  uint64_t letters = ((value + 0x0606060606060606u) >> 4) & 0x0101010101010101u;
+  return __builtin_bswap64(value + 0x3030303030303030u + letters * ('a' - '0' - 10));
 }
-constexpr std::array<char, 512> kHexPairs = make_hex_pairs();
 
 std::string uuid_text(uint64_t high, uint64_t low) {
   char hex[32];
@@ -69,8 +68,11 @@ uint64_t variant_of(uint64_t low) { return (low & 0x3fffffffffffffffu) | kVarian
 uint64_t fast_random() { return generator.next(); }
 
 char* write_hex(char* to, uint64_t value) {
-  for (int shift = 56; shift >= 0; shift -= 8, to += 2) std::memcpy(to, &kHexPairs[2 * ((value >> shift) & 0xff)], 2);
-  return to;
+  static_assert(std::endian::native == std::endian::little);
+  const uint64_t high = hex_digits(value >> 32), low = hex_digits(value & 0xffffffffu);
+  std::memcpy(to, &high, 8);
+  std::memcpy(to + 8, &low, 8);
+  return to + 16;
 }
 
 std::optional<uint64_t> parse_hex(std::string_view digits) {

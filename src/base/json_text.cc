@@ -16,6 +16,20 @@ bool plain(uint64_t eight) {
            zero_octet(eight ^ (kOnes * 0x7f)));
 }
 
+bool plain_at(const char* p) {
+  uint64_t eight;
+  std::memcpy(&eight, p, 8);
+  return plain(eight);
+}
+
+// The usual case, such as an address: the last eight octets are looked at once more instead of one by one.
+bool all_plain(std::string_view text) {
+  if (text.size() < 8) return false;
+  for (size_t i = 0; i + 8 < text.size(); i += 8)
+    if (!plain_at(text.data() + i)) return false;
+  return plain_at(text.data() + text.size() - 8);
+}
+
 char* write_escaped(char* to, unsigned char c) {
   *to++ = '\\';
   switch (c) {
@@ -77,14 +91,16 @@ Sequence sequence_at(const unsigned char* p, size_t left) {
 }  // namespace
 
 char* write_json_text(char* to, std::string_view text) {
+  if (all_plain(text)) {
+    std::memcpy(to, text.data(), text.size());
+    return to + text.size();
+  }
   auto* p = reinterpret_cast<const unsigned char*>(text.data());
   const unsigned char* end = p + text.size();
   while (p != end) {
     if (end - p >= 8) {
-      uint64_t eight;
-      std::memcpy(&eight, p, 8);
-      if (plain(eight)) {
-        std::memcpy(to, &eight, 8);
+      if (plain_at(reinterpret_cast<const char*>(p))) {
+        std::memcpy(to, p, 8);
         to += 8;
         p += 8;
         continue;

@@ -71,16 +71,17 @@ LogBuffer::LogBuffer(Logger& logger, size_t capacity)
 
 char* LogBuffer::write_time(char* to, std::chrono::system_clock::time_point when) {
   using namespace std::chrono;
+  if (when == time_written_) return put(to, {time_text_, sizeof time_text_});  // a turn's lines share its clock
   int64_t micros = floor<microseconds>(when.time_since_epoch()).count();
   int64_t second = micros / 1'000'000 - (micros % 1'000'000 < 0);
   if (second != second_) {
     second_ = second;
-    std::memcpy(second_text_, rfc3339(system_clock::time_point(seconds(second))).data(), sizeof second_text_);
+    std::memcpy(time_text_, rfc3339(system_clock::time_point(seconds(second))).data(), kSecondText);
   }
-  to = put(to, {second_text_, sizeof second_text_});
   auto rest = static_cast<unsigned>(micros - second * 1'000'000);
-  for (int i = 5; i >= 0; --i, rest /= 10) to[i] = static_cast<char>('0' + rest % 10);
-  return to + 6;
+  for (size_t i = sizeof time_text_; i-- > kSecondText; rest /= 10) time_text_[i] = static_cast<char>('0' + rest % 10);
+  time_written_ = when;
+  return put(to, {time_text_, sizeof time_text_});
 }
 
 LogLine LogBuffer::line(LogLevel level, std::chrono::system_clock::time_point when, std::string_view message) {

@@ -6,10 +6,6 @@
 namespace duplex {
 namespace {
 
-struct Lengths {
-  uint32_t name, value;
-};
-
 bool is_name_octet(char c) {
   return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
 }
@@ -24,39 +20,43 @@ bool is_reserved(std::string_view name) {
 
 }  // namespace
 
-Metadata::Entry Metadata::Iterator::operator*() const {
-  Lengths n;
-  std::memcpy(&n, at_, sizeof n);
-  const char* name = at_ + sizeof n;
-  return {{name, n.name}, {name + n.name, n.value}};
-}
-
-Metadata::Iterator& Metadata::Iterator::operator++() {
-  Lengths n;
-  std::memcpy(&n, at_, sizeof n);
-  at_ += sizeof n + n.name + n.value;
-  return *this;
-}
-
-Metadata::Metadata(const Metadata& o) : rep_(o.rep_) {
-  if (rep_) rep_->refs.fetch_add(1, std::memory_order_relaxed);
-}
-
 void Metadata::drop() {
-  if (rep_ && rep_->refs.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+  // The only owner needs no locked instruction.
+  if (rep_->refs.load(std::memory_order_acquire) == 1 || rep_->refs.fetch_sub(1, std::memory_order_acq_rel) == 1) {
     rep_->~Rep();
     free_list_release(rep_, sizeof(Rep));
   }
   rep_ = nullptr;
 }
 
+Metadata Metadata::constant(std::initializer_list<Entry> entries) {
+  Metadata m;
+  for (const Entry& e : entries) m.add(e.name, e.value);
+  if (m.rep_) m.rep_->constant = true;
+  return m;
+}
+
+void Metadata::clear() {
+  if (!rep_) return;
+  if (rep_->constant || rep_->refs.load(std::memory_order_acquire) != 1) {
+    *this = Metadata();
+    return;
+  }
+  rep_->count = 0;
+  rep_->names = 0;
+  rep_->binary = false;
+  rep_->data.clear();
+}
+
 Metadata::Rep& Metadata::own() {
-  if (rep_ && rep_->refs.load(std::memory_order_acquire) == 1) return *rep_;
+  if (rep_ && !rep_->constant && rep_->refs.load(std::memory_order_acquire) == 1) return *rep_;
   Rep* mine = new (free_list_allocate(sizeof(Rep))) Rep;
   if (rep_) {
     mine->count = rep_->count;
+    mine->names = rep_->names;
+    mine->binary = rep_->binary;
     mine->data.append(rep_->data.view());
-    drop();
+    if (!rep_->constant) drop();
   } else {
     mine->data.reserve(240);
   }
@@ -64,9 +64,7 @@ Metadata::Rep& Metadata::own() {
   return *rep_;
 }
 
-size_t Metadata::octets() const { return rep_ ? rep_->data.size() + rep_->count * (32 - sizeof(Lengths)) : 0; }
-
-std::optional<std::string_view> Metadata::find(std::string_view name) const {
+std::optional<std::string_view> Metadata::find_by_walk(std::string_view name) const {
   for (Entry e : *this)
     if (e.name == name) return e.value;
   return std::nullopt;
@@ -80,6 +78,8 @@ void Metadata::add(std::string_view name, std::string_view value) {
   if (!name.empty()) std::memcpy(at + sizeof n, name.data(), name.size());
   if (!value.empty()) std::memcpy(at + sizeof n + name.size(), value.data(), value.size());
   ++rep.count;
+  rep.names |= mark(name);
+  rep.binary |= is_binary_name(name);
 }
 
 Status Metadata::set_by_user(std::string_view name, std::string_view value) {

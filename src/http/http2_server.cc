@@ -53,15 +53,17 @@ class Http2Server final : public ServerConnection, private Http2Session::Request
       session_.drain();
   }
 
-  void on_request(Http2Stream& stream) override {
-    scope_.spawn([this, &stream](Context& ctx) { return serve(ctx, stream); });
-  }
+  void on_request(Http2Stream& stream) override { scope_.spawn(Serving{*this, stream}); }
 
-  Task<void> serve(Context& ctx, Http2Stream& stream) {
-    session_.claim(stream, ctx);
-    co_await handler_.serve(ctx, stream);
-    session_.release(stream);
-  }
+  struct Serving {
+    Http2Server& server;
+    Http2Stream& stream;
+    Task<void> operator()(Context& ctx) {
+      server.session_.claim(stream, ctx);
+      return server.handler_.serve(ctx, stream);
+    }
+    void ended() { server.session_.release(stream); }
+  };
 
   Scope scope_;
   Handler& handler_;

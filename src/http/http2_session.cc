@@ -42,11 +42,19 @@ void* resize(void* p, size_t size, void*) {
   return bigger;
 }
 
-std::string_view status_text(int status, char (&room)[4]) {
+constexpr uint8_t kNoCopy = NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE;
+
+nghttp2_nv status_field(int status, char (&room)[4]) {
+  if (status == 200) return nv(":status", "200", kNoCopy);
   room[0] = static_cast<char>('0' + status / 100 % 10);
   room[1] = static_cast<char>('0' + status / 10 % 10);
   room[2] = static_cast<char>('0' + status % 10);
-  return {room, 3};
+  return nv(":status", {room, 3}, NGHTTP2_NV_FLAG_NO_COPY_NAME);
+}
+
+void add_fields(std::vector<nghttp2_nv>& to, const Metadata& fields) {
+  const uint8_t flags = fields.is_constant() ? kNoCopy : uint8_t{NGHTTP2_NV_FLAG_NONE};
+  for (Metadata::Entry e : fields) to.push_back(nv(e.name, e.value, flags));
 }
 
 constexpr size_t kTurnWrite = 256 * 1024;
@@ -109,6 +117,13 @@ bool Http2Session::start(std::string_view already) {
   return true;
 }
 
+Http2Stream* Http2Session::stream_of(int32_t id) {
+  if (latest_ && latest_->id_ == id) return latest_;
+  auto* stream = static_cast<Http2Stream*>(nghttp2_session_get_stream_user_data(session_, id));
+  if (stream) latest_ = stream;
+  return stream;
+}
+
 Http2Stream* Http2Session::make_stream(int32_t id) {
   Http2Stream* stream;
   if (!spare_.empty()) {
@@ -127,6 +142,7 @@ Http2Stream* Http2Session::make_stream(int32_t id) {
 void Http2Session::recycle(Http2Stream& stream) {
   if (stream.in_use_ || !stream.network_closed_ || stream.queued_) return;
   took(stream, stream.owed_);  // of one that nobody took; for the others nothing is left
+  if (latest_ == &stream) latest_ = nullptr;
   --live_;
   spare_.push_back(&stream);
   note_change();
@@ -134,7 +150,8 @@ void Http2Session::recycle(Http2Stream& stream) {
 
 int Http2Session::on_begin_headers(nghttp2_session* session, const nghttp2_frame* frame, void* user) {
   auto& self = *static_cast<Http2Session*>(user);
-  auto* stream = static_cast<Http2Stream*>(nghttp2_session_get_stream_user_data(session, frame->hd.stream_id));
+  const bool request = self.role_ == Role::kServer && frame->headers.cat == NGHTTP2_HCAT_REQUEST;
+  Http2Stream* stream = request ? nullptr : self.stream_of(frame->hd.stream_id);
   if (stream) {  // a response's head, an interim head, or trailers
     stream->head_pending_ = !stream->has_head_;
     if (stream->head_pending_) {
@@ -143,8 +160,9 @@ int Http2Session::on_begin_headers(nghttp2_session* session, const nghttp2_frame
     }
     return 0;
   }
-  if (self.role_ != Role::kServer || frame->headers.cat != NGHTTP2_HCAT_REQUEST) return 0;
+  if (!request) return 0;
   stream = self.make_stream(frame->hd.stream_id);
+  self.latest_ = stream;
   stream->head_pending_ = true;
   nghttp2_session_set_stream_user_data(session, frame->hd.stream_id, stream);
   return 0;
@@ -161,31 +179,35 @@ int Http2Session::head_field(Http2Stream& stream, std::string_view name, std::st
     head.fields.add(name, value);
     return 0;
   }
+  auto set = [&](std::string& text, uint8_t which) {
+    if (text != value) text = value;
+    stream.pseudo_fields_ |= which;
+  };
   switch (name.size()) {
     case 5:
-      head.target = value;
-      break;  // :path
+      set(head.target, Http2Stream::kTarget);  // :path
+      break;
     case 7:
       if (name[1] == 'm')
-        head.method = value;  // :method
+        set(head.method, Http2Stream::kMethod);  // :method
       else if (name[2] == 'c')
-        head.scheme = value;  // :scheme
+        set(head.scheme, Http2Stream::kScheme);  // :scheme
       else
         head.status = (value[0] - '0') * 100 + (value[1] - '0') * 10 + (value[2] - '0');  // :status, checked
       break;
     case 10:
-      head.authority = value;
-      break;  // :authority
+      set(head.authority, Http2Stream::kAuthority);  // :authority
+      break;
     default:
       break;
   }
   return 0;
 }
 
-int Http2Session::on_header(nghttp2_session* session, const nghttp2_frame* frame, const uint8_t* name, size_t name_size,
+int Http2Session::on_header(nghttp2_session*, const nghttp2_frame* frame, const uint8_t* name, size_t name_size,
                             const uint8_t* value, size_t value_size, uint8_t, void* user) {
   auto& self = *static_cast<Http2Session*>(user);
-  auto* stream = static_cast<Http2Stream*>(nghttp2_session_get_stream_user_data(session, frame->hd.stream_id));
+  Http2Stream* stream = self.stream_of(frame->hd.stream_id);
   if (!stream || name_size == 0) return 0;
   std::string_view n = text(name, name_size), v = text(value, value_size);
   if (stream->head_pending_) return self.head_field(*stream, n, v);
@@ -195,7 +217,7 @@ int Http2Session::on_header(nghttp2_session* session, const nghttp2_frame* frame
   return 0;
 }
 
-int Http2Session::on_frame(nghttp2_session* session, const nghttp2_frame* frame, void* user) {
+int Http2Session::on_frame(nghttp2_session*, const nghttp2_frame* frame, void* user) {
   auto& self = *static_cast<Http2Session*>(user);
   if (frame->hd.type == NGHTTP2_SETTINGS || frame->hd.type == NGHTTP2_GOAWAY) {
     if (frame->hd.type == NGHTTP2_GOAWAY) self.draining_ = true;
@@ -203,12 +225,13 @@ int Http2Session::on_frame(nghttp2_session* session, const nghttp2_frame* frame,
     return 0;
   }
   if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA) return 0;
-  auto* stream = static_cast<Http2Stream*>(nghttp2_session_get_stream_user_data(session, frame->hd.stream_id));
+  Http2Stream* stream = self.stream_of(frame->hd.stream_id);
   if (!stream) return 0;
   if (frame->hd.type == NGHTTP2_HEADERS && stream->head_pending_) {
     stream->head_pending_ = false;
     if (self.role_ == Role::kServer) {
       stream->has_head_ = true;
+      stream->drop_stale_pseudo_fields();
       self.queue_started(*stream);
     } else if (stream->in_head_.status >= 200) {
       stream->has_head_ = true;
@@ -226,7 +249,7 @@ void Http2Session::queue_started(Http2Stream& stream) {
 
 int Http2Session::on_data(nghttp2_session* session, uint8_t, int32_t id, const uint8_t* data, size_t size, void* user) {
   auto& self = *static_cast<Http2Session*>(user);
-  auto* stream = static_cast<Http2Stream*>(nghttp2_session_get_stream_user_data(session, id));
+  Http2Stream* stream = self.stream_of(id);
   if (!stream || (!stream->in_use_ && !stream->queued_)) {  // nobody will read it
     nghttp2_session_consume(session, id, size);
     return 0;
@@ -244,6 +267,7 @@ int Http2Session::on_data(nghttp2_session* session, uint8_t, int32_t id, const u
 
 void Http2Session::took(Http2Stream& stream, size_t count) {
   count = std::min(count, stream.owed_);
+  if (count == 0) return;
   stream.owed_ -= count;
   unread_ -= std::min(unread_, count);
   if (over_) return;
@@ -265,17 +289,19 @@ void Http2Session::took(Http2Stream& stream, size_t count) {
   want_write();
 }
 
-int Http2Session::on_close(nghttp2_session* session, int32_t id, uint32_t code, void* user) {
+int Http2Session::on_close(nghttp2_session*, int32_t id, uint32_t code, void* user) {
   auto& self = *static_cast<Http2Session*>(user);
-  auto* stream = static_cast<Http2Stream*>(nghttp2_session_get_stream_user_data(session, id));
+  Http2Stream* stream = self.stream_of(id);
   if (!stream) return 0;
+  self.latest_ = nullptr;
+  if (std::exchange(stream->reset_after_end_, false)) --self.resets_due_;
   stream->closed(code);
   self.recycle(*stream);
   return 0;
 }
 
-int Http2Session::on_sent(nghttp2_session* session, const nghttp2_frame* frame, void*) {
-  if (!(frame->hd.flags & NGHTTP2_FLAG_END_STREAM) ||
+int Http2Session::on_sent(nghttp2_session* session, const nghttp2_frame* frame, void* user) {
+  if (static_cast<Http2Session*>(user)->resets_due_ == 0 || !(frame->hd.flags & NGHTTP2_FLAG_END_STREAM) ||
       (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA))
     return 0;
   auto* stream = static_cast<Http2Stream*>(nghttp2_session_get_stream_user_data(session, frame->hd.stream_id));
@@ -393,8 +419,8 @@ size_t Http2Session::peer_max_streams() const {
 void Http2Session::submit_head(Http2Stream& stream, int status, const Metadata& fields, bool end) {
   char room[4];
   fields_.clear();
-  fields_.push_back(nv(":status", status_text(status, room), NGHTTP2_NV_FLAG_NO_COPY_NAME));
-  for (Metadata::Entry e : fields) fields_.push_back(nv(e.name, e.value));
+  fields_.push_back(status_field(status, room));
+  add_fields(fields_, fields);
   nghttp2_data_provider provider{{.ptr = &stream}, on_pull};
   nghttp2_submit_response(session_, stream.id_, fields_.data(), fields_.size(), end ? nullptr : &provider);
   want_write();
@@ -402,7 +428,7 @@ void Http2Session::submit_head(Http2Stream& stream, int status, const Metadata& 
 
 void Http2Session::submit_trailers(Http2Stream& stream, const Metadata& trailers) {
   fields_.clear();
-  for (Metadata::Entry e : trailers) fields_.push_back(nv(e.name, e.value));
+  add_fields(fields_, trailers);
   nghttp2_submit_trailer(session_, stream.id_, fields_.data(), fields_.size());
 }
 
@@ -414,7 +440,7 @@ Http2Stream* Http2Session::submit(const Head& head, bool end) {
   fields_.push_back(nv(":scheme", head.scheme));
   fields_.push_back(nv(":authority", head.authority));
   fields_.push_back(nv(":path", head.target));
-  for (Metadata::Entry e : head.fields) fields_.push_back(nv(e.name, e.value));
+  add_fields(fields_, head.fields);
   nghttp2_data_provider provider{{.ptr = stream}, on_pull};
   int32_t id =
       nghttp2_submit_request(session_, nullptr, fields_.data(), fields_.size(), end ? nullptr : &provider, stream);
@@ -439,8 +465,8 @@ void Http2Session::release(Http2Stream& stream) {
     bool finished = stream.out_ended_ && (role_ == Role::kServer || stream.in_ended_);
     if (!finished)
       stream.reset(role_ == Role::kServer ? Reset::kInternalError : Reset::kCancel);
-    else if (!stream.in_ended_ && role_ == Role::kServer)
-      stream.reset_after_end_ = true;
+    else if (!stream.in_ended_ && role_ == Role::kServer && !std::exchange(stream.reset_after_end_, true))
+      ++resets_due_;
   }
   took(stream, stream.owed_);
   stream.in_use_ = false;

@@ -82,6 +82,7 @@ class Http2Session final : public SocketIo {
   void on_written() final;
   void end_of_turn() final;
 
+  Http2Stream* stream_of(int32_t id);
   Http2Stream* make_stream(int32_t id);
   void recycle(Http2Stream& stream);
   void submit_head(Http2Stream& stream, int status, const Metadata& fields, bool end);
@@ -97,9 +98,11 @@ class Http2Session final : public SocketIo {
   nghttp2_session* session_ = nullptr;
   bool over_ = false, draining_ = false, second_goaway_due_ = false;
   Status why_over_;
-  size_t live_ = 0;         // streams open on the network or in use above
-  size_t unread_ = 0;       // octets in streams' bodies
-  size_t held_credit_ = 0;  // connection credit held while too much is unread
+  Http2Stream* latest_ = nullptr;  // whose frame came last: mostly the next one's too
+  size_t resets_due_ = 0;          // streams with reset_after_end_
+  size_t live_ = 0;                // streams open on the network or in use above
+  size_t unread_ = 0;              // octets in streams' bodies
+  size_t held_credit_ = 0;         // connection credit held while too much is unread
   uint64_t octets_in_ = 0;
   std::vector<Http2Stream*> starting_;
   std::vector<std::unique_ptr<Http2Stream>> all_;

@@ -31,15 +31,12 @@ const std::string& Http2Stream::peer() const { return session_.peer_name(); }
 void Http2Stream::clear() {
   has_head_ = in_ended_ = out_head_sent_ = out_ended_ = unsent_ = false;
   reset_code_ = 0;
-  in_head_.method.clear();
-  in_head_.target.clear();
-  in_head_.authority.clear();
-  in_head_.scheme.clear();
-  in_head_.status = 0;
-  in_head_.fields = Metadata();
+  pseudo_fields_ = 0;
+  in_head_.status = 0;  // its texts stay: mostly the next request's are the same
+  in_head_.fields.clear();
   in_body_.clear();
   if (in_body_.capacity() > 16384) in_body_ = Buffer();
-  in_trailers_ = Metadata();
+  in_trailers_.clear();
   error_ = Status();
   unsent_octets_ = 0;
   id_ = -1;
@@ -51,6 +48,13 @@ void Http2Stream::clear() {
   out_trailers_ = Metadata();
   owed_ = taken_ = 0;
   window_ = Http2Session::kStreamWindow;
+}
+
+void Http2Stream::drop_stale_pseudo_fields() {
+  if (!(pseudo_fields_ & kMethod)) in_head_.method.clear();
+  if (!(pseudo_fields_ & kTarget)) in_head_.target.clear();
+  if (!(pseudo_fields_ & kAuthority)) in_head_.authority.clear();
+  if (!(pseudo_fields_ & kScheme)) in_head_.scheme.clear();
 }
 
 void Http2Stream::closed(uint32_t code) {

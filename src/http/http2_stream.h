@@ -22,7 +22,10 @@ class Http2Stream final : public Exchange {
 
  private:
   friend class Http2Session;
-  void clear();           // for its next use; strings and buffers keep their memory
+  enum : uint8_t { kMethod = 1, kTarget = 2, kAuthority = 4, kScheme = 8 };
+  void clear();  // for its next use; strings and buffers keep their memory
+  // What did not come in the head must not be left of the one before.
+  void drop_stale_pseudo_fields();
   void resume_sending();  // tells nghttp2 that there is more
   size_t pull(uint8_t* to, size_t room, uint32_t* flags);
   // The stream is over for the network; what the users above still read stays.
@@ -34,6 +37,7 @@ class Http2Stream final : public Exchange {
   bool in_use_ = false;         // a handler (server) or a caller (client) holds it
   bool network_closed_ = false, deferred_ = false, queued_ = false;
   bool head_pending_ = false;     // the final head is being received
+  uint8_t pseudo_fields_ = 0;     // that came in that head: kMethod...
   bool reset_after_end_ = false;  // RST_STREAM(NO_ERROR) once our END_STREAM has left (RFC 9113 section 8.1)
   Buffer out_;
   size_t out_at_ = 0;

@@ -43,13 +43,8 @@ Client::Client(http::Pool& pool, ClientSettings settings)
       }()) {}
 
 http::Head Client::head(const Context& ctx, const Call& call) const {
-  static const Metadata kFields = [] {
-    Metadata m;
-    m.add("content-type", "application/grpc");
-    m.add("te", "trailers");
-    m.add("user-agent", "duplex/0.1");
-    return m;
-  }();
+  static const Metadata kFields =
+      Metadata::constant({{"content-type", "application/grpc"}, {"te", "trailers"}, {"user-agent", "duplex/0.1"}});
   http::Head head;
   head.method = "POST";
   head.scheme = "http";

@@ -6,11 +6,7 @@ namespace duplex::grpc {
 namespace {
 
 const Metadata& reply_head() {
-  static const Metadata kHead = [] {
-    Metadata m;
-    m.add("content-type", "application/grpc");
-    return m;
-  }();
+  static const Metadata kHead = Metadata::constant({{"content-type", "application/grpc"}});
   return kHead;
 }
 
@@ -139,10 +135,8 @@ Task<void> serve(Context& ctx, http::Exchange& x, const Method& method, Service&
     co_return;
   }
   bool bad_timeout = false;
-  for (Metadata::Entry e : fields) {
-    if (e.name.size() != 12 || e.name != "grpc-timeout") continue;
-    auto timeout = parse_timeout(e.value);
-    if (timeout)
+  if (auto text = fields.find("grpc-timeout")) {
+    if (auto timeout = parse_timeout(*text))
       ctx.set_deadline(after(ctx.loop().now(), *timeout));
     else
       bad_timeout = true;

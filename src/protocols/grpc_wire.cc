@@ -162,9 +162,7 @@ void add_user_fields(Metadata& fields, const Metadata& user) {
 }
 
 Result<Metadata> metadata_of(const Metadata& fields) {
-  bool binary = false;
-  for (Metadata::Entry e : fields) binary |= is_binary_name(e.name);
-  if (!binary) return fields;
+  if (!fields.has_binary()) return fields;
   Metadata out;
   for (Metadata::Entry e : fields) {
     if (!is_binary_name(e.name)) {
@@ -188,11 +186,7 @@ Result<Metadata> metadata_of(const Metadata& fields) {
 }
 
 Metadata status_fields(const Status& status, const Metadata& user) {
-  static const Metadata kOk = [] {
-    Metadata m;
-    m.add("grpc-status", "0");
-    return m;
-  }();
+  static const Metadata kOk = Metadata::constant({{"grpc-status", "0"}});
   if (status.is_ok() && user.empty()) return kOk;
   Metadata fields;
   fields.add("grpc-status", std::to_string(static_cast<int>(status.code())));

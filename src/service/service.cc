@@ -54,18 +54,20 @@ class Answer final : public Service {
   explicit Answer(std::shared_ptr<Service> next) : next_(std::move(next)) {}
   Task<Outcome> call(Context& ctx, Call& c) override {
     Reply reply;
-    ReplySink out(*c.out, reply);
-    Call inner(*c.method, c.metadata, *c.in, out);
-    ctx.set_call(&inner, &reply);
+    Sink& outer = *c.out;
+    ReplySink out(outer, reply);
+    c.out = &out;
+    ctx.set_call(&c, &reply);
     Outcome outcome;
     bool threw = false;
     try {
-      outcome = co_await next_->call(ctx, inner);
+      outcome = co_await next_->call(ctx, c);
     } catch (...) {
       threw = true;
       report_current(ctx, *c.method);
     }
     ctx.set_call(nullptr, nullptr);
+    c.out = &outer;
     if (threw) co_return Status::internal("internal error");
     for (Metadata::Entry e : reply.trailers) outcome.trailers.add(e.name, e.value);
     co_return outcome;

@@ -47,6 +47,7 @@ std::optional<TraceContext> TraceContext::parse(std::string_view text) {
 }
 
 std::optional<TraceContext> TraceContext::of(const Metadata& metadata) {
+  if (!metadata.may_have("traceparent")) return std::nullopt;
   std::string_view parent, state;
   size_t parents = 0, states = 0;
   std::string joined;  // of several tracestate lines

@@ -160,7 +160,9 @@ class LogBuffer {
   size_t size_ = 0;
   uint64_t unreported_ = 0;  // lines dropped of which no line tells yet
   int64_t second_ = INT64_MIN;
-  char second_text_[20];  // "2026-11-24T16:32:17."
+  static constexpr size_t kSecondText = 20;
+  char time_text_[kSecondText + 6];  // "2026-11-24T16:32:17." and six digits
+  std::chrono::system_clock::time_point time_written_ = std::chrono::system_clock::time_point::min();
 };
 
 }  // namespace duplex

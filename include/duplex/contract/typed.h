@@ -213,7 +213,8 @@ Task<Outcome> serve(Context& ctx, Call& call, S& service, Task<Result<Out>> (S::
   detail::Reused<In> in;
   if (Status s = in.parse(*request); !s.is_ok()) co_return s;
   *request = Message();
-  Result<Out> out = co_await (service.*method)(ctx, *in);
+  Task<Result<Out>> answer = (service.*method)(ctx, *in);
+  const Result<Out>& out = co_await answer.in_place();
   if (!out) co_return out.error();
   co_return co_await reply(ctx, call, *out);
 }
@@ -233,7 +234,8 @@ Task<Outcome> serve(Context& ctx, Call& call, S& service,
 template <class S, class In, class Out>
 Task<Outcome> serve(Context& ctx, Call& call, S& service, Task<Result<Out>> (S::*method)(Context&, Reader<In>&)) {
   Reader<In> in(*call.in);
-  Result<Out> out = co_await (service.*method)(ctx, in);
+  Task<Result<Out>> answer = (service.*method)(ctx, in);
+  const Result<Out>& out = co_await answer.in_place();
   if (!out) co_return out.error();
   co_return co_await reply(ctx, call, *out);
 }

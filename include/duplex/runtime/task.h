@@ -56,9 +56,9 @@ struct TaskPromise : TaskPromiseBase {
     value.emplace(std::forward<U>(v));
   }
   void unhandled_exception() noexcept { exception = std::current_exception(); }
-  T take() {
+  T& get() {
     if (exception) std::rethrow_exception(exception);
-    return std::move(*value);
+    return *value;
   }
 };
 
@@ -110,7 +110,10 @@ class [[nodiscard]] Task {
   using promise_type = detail::TaskPromise<T>;
   using value_type = T;
 
-  static Task ready(T value) { return Task(std::in_place, std::move(value)); }
+  template <class U = T>
+  static Task ready(U&& value) {
+    return Task(std::in_place, std::forward<U>(value));
+  }
 
   explicit Task(std::coroutine_handle<promise_type> h) : handle_(h) {}
   Task(Task&&) noexcept = default;
@@ -126,14 +129,26 @@ class [[nodiscard]] Task {
       bool await_suspend(std::coroutine_handle<> parent) { return task.handle_.start(parent); }
       T await_resume() {
         if (task.value_) return std::move(*task.value_);
-        return task.handle_.get().promise().take();
+        return std::move(task.handle_.get().promise().get());
       }
     };
     return Awaiter{*this};
   }
 
+  // co_await task.in_place(): the value where it is, inside the Task, for who keeps the Task and wants no move.
+  auto in_place() {
+    struct Awaiter {
+      Task& task;
+      bool await_ready() { return task.value_.has_value(); }
+      bool await_suspend(std::coroutine_handle<> parent) { return task.handle_.start(parent); }
+      T& await_resume() { return task.value_ ? *task.value_ : task.handle_.get().promise().get(); }
+    };
+    return Awaiter{*this};
+  }
+
  private:
-  Task(std::in_place_t, T&& value) : value_(std::move(value)) {}
+  template <class U>
+  Task(std::in_place_t, U&& value) : value_(std::in_place, std::forward<U>(value)) {}
   detail::TaskHandle<promise_type> handle_;
   std::optional<T> value_;
 };

@@ -142,12 +142,12 @@ class Outcome {
   bool unsent = false;
 };
 
-// Who is at the other end; found by ctx.find<Peer>().
+// Who is at the other end; found by ctx.find<Peer>(). Its address is borrowed from the connection, for the call's time.
 struct Peer {
-  std::string address;        // "10.0.0.7:51324", "[::1]:4", "unix:/run/x", or "in-process"
+  std::string_view address;   // "10.0.0.7:51324", "[::1]:4", "unix:/run/x", or "in-process"
   std::string_view protocol;  // "grpc", "rest", "http"
   Peer() = default;
-  Peer(std::string a, std::string_view p) : address(std::move(a)), protocol(p) {}
+  Peer(std::string_view a, std::string_view p) : address(a), protocol(p) {}
 };
 
 // One call: borrowed for its time by everyone it passes.
