@@ -148,7 +148,7 @@ class Rest:
         self.screen = screen
 
     def call(self, service, method, path, body=None, expect=200, show=lambda answer: answer):
-        command = ["curl", "-sS", "--max-time", "20", "-X", method, f"http://{service.address}{path}",
+        command = ["curl", "-sS", "--noproxy", "*", "--max-time", "20", "-X", method, f"http://{service.address}{path}",
                    "-w", "\n%{http_code}"]
         if body is not None:
             command += ["-H", "content-type: application/json", "-d", json.dumps(body)]
@@ -281,7 +281,7 @@ class Follower:
 
 
 def follow_by_curl(service, path, accept):
-    process = subprocess.Popen(["curl", "-sS", "-N", "--max-time", "60", "-H", f"accept: {accept}",
+    process = subprocess.Popen(["curl", "-sS", "--noproxy", "*", "-N", "--max-time", "60", "-H", f"accept: {accept}",
                                 f"http://{service.address}{path}"], stdout=subprocess.PIPE, text=True)
 
     def lines():

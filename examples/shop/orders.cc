@@ -37,9 +37,11 @@ Status check(const v1::CreateOrderRequest& request) {
 // What payments' failure means to the caller of orders: what it was in the middle of, and whether to ask again.
 Status payments_failed(Context& ctx, const Status& why, const v1::Order& order, const std::string& meanwhile) {
   static_cast<void>(ctx.reply().trailers.set_by_user("order-id", order.id()));
-  const bool passes = why.code() == Code::kUnavailable || why.code() == Code::kDeadlineExceeded ||
-                      why.code() == Code::kResourceExhausted;
-  return Status(passes ? why.code() : Code::kInternal, "order " + order.id() + meanwhile + ": " + why.message());
+  // That payments was slow is our caller's business as that it was down: UNAVAILABLE, ask again. Unless our caller's
+  // own time is over.
+  const Code code = why.code() == Code::kDeadlineExceeded && !ctx.cancelled() ? Code::kUnavailable : why.code();
+  const bool passes = code == Code::kUnavailable || code == Code::kDeadlineExceeded || code == Code::kResourceExhausted;
+  return Status(passes ? code : Code::kInternal, "order " + order.id() + meanwhile + ": " + why.message());
 }
 
 }  // namespace

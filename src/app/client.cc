@@ -21,6 +21,7 @@ class GrpcEndpoint final : public client::Endpoint {
   Service& service() override { return grpc_; }
   bool failing() const override { return pool_.failing(); }
   void close(const Status& why) override { pool_.close(why); }
+  bool idle() const override { return pool_.idle(); }
 
  private:
   http::Pool pool_;

@@ -42,9 +42,14 @@ Task<void> Dispatcher::serve(Context& ctx, http::Exchange& x) {
   auto type = head.fields.find("content-type");
   if (type && grpc::is_grpc(*type)) {
     auto found = methods_.find(head.target);
-    if (found != methods_.end())
+    if (found != methods_.end()) {
+      const Method& method = *found->second.method;
+      bool unary = !method.caller_streams && !method.service_streams;
+      if (unary && settings_.timeout > Duration::zero() && !head.fields.find("grpc-timeout"))
+        ctx.set_deadline(after(ctx.loop().now(), settings_.timeout));
       return grpc::serve(ctx, x, *found->second.method, *found->second.chain,
                          grpc::ServerSettings{.max_message = settings_.max_message});
+    }
     grpc::answer_unknown(x);
     return Task<void>::ready();
   }

@@ -26,6 +26,15 @@ class Text final : public Service {
   Answer answer_;
 };
 
+class Guard final : public Service {
+ public:
+  explicit Guard(std::shared_ptr<Service> next) : next_(std::move(next)) {}
+  Task<Outcome> call(Context& ctx, Call& c) override { return guarded(*next_, ctx, c); }
+
+ private:
+  std::shared_ptr<Service> next_;
+};
+
 }  // namespace
 
 namespace {
@@ -56,6 +65,8 @@ std::shared_ptr<Service> Inbound::chain(std::shared_ptr<Service> service, const 
   std::shared_ptr<Service> next = answer()(std::move(service));
   // Users' own filters, the first used outermost.
   for (auto it = users.rbegin(); it != users.rend(); ++it) next = (*it)(std::move(next));
+  // A filter's own exception is a user's too (law 9): trace, metrics and access log see it as INTERNAL.
+  if (!users.empty()) next = std::make_shared<Guard>(std::move(next));
   // Outermost: trace, metrics and access log, so that every call is seen, whatever answers it.
   next = telemetry_.server()(std::move(next));
   return next;

@@ -39,14 +39,14 @@ class Observed final : public Service {
   Service& watched_by(Telemetry& telemetry) {
     std::lock_guard lock(mutex_);
     for (auto& [known, chain] : chains_)
-      if (known == &telemetry) return *chain;
-    chains_.emplace_back(&telemetry, telemetry.client(peer_)(next_));
+      if (known == telemetry.id()) return *chain;
+    chains_.emplace_back(telemetry.id(), telemetry.client(peer_)(next_));
     return *chains_.back().second;
   }
   std::shared_ptr<Service> next_;
   const std::string peer_;
   std::mutex mutex_;
-  std::vector<std::pair<Telemetry*, std::shared_ptr<Service>>> chains_;
+  std::vector<std::pair<uint64_t, std::shared_ptr<Service>>> chains_;
 };
 
 }  // namespace

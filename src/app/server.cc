@@ -59,7 +59,7 @@ class Server::State {
   std::unique_ptr<LoopThread> accepting;
   std::vector<std::unique_ptr<Acceptor>> acceptors;  // live on the accepting loop
   std::vector<std::string> addresses;
-  bool started = false;
+  bool started = false, stuck = false;
 };
 
 Status Server::State::build() {
@@ -84,6 +84,9 @@ Status Server::State::build() {
 }
 
 Status Server::State::open() {
+  // A log whose reader has gone must not end the process.
+  struct sigaction now{};
+  if (::sigaction(SIGPIPE, nullptr, &now) == 0 && now.sa_handler == SIG_DFL) ::signal(SIGPIPE, SIG_IGN);
   if (Status s = build(); !s.is_ok()) return s;
   if (listen.empty()) listen.push_back("127.0.0.1:8080");
   std::vector<Fd> sockets;
@@ -135,7 +138,7 @@ void Server::State::accept(Fd socket, std::string peer) {
 }
 
 bool Server::State::close() {
-  if (!std::exchange(started, false)) return true;
+  if (!std::exchange(started, false)) return !stuck;
   inbound->set_ready(false);
   std::promise<void> closed;
   accepting->loop().post([&] {
@@ -149,6 +152,7 @@ bool Server::State::close() {
   bool clean = true;
   for (auto& worker : workers)
     clean &= worker->wait_stopped(std::max<Duration>(until - Clock::now(), Duration::zero()));
+  stuck = !clean;
   if (!clean) {
     for (const std::string& label : BlockingPool::shared().running())
       std::fprintf(stderr, "duplex: still blocked after the grace period: %s\n", label.c_str());
@@ -167,7 +171,7 @@ bool Server::State::close() {
 Server::Server() : Server(Settings()) {}
 Server::Server(Settings settings) : state_(std::make_unique<State>(std::move(settings))) {}
 Server::~Server() {
-  if (!stop()) std::_Exit(1);  // what is stuck holds on to what would be freed here
+  if (!stop() || state_->stuck) std::_Exit(1);  // what is stuck holds on to what would be freed here
 }
 
 Server& Server::listen(std::string_view address) {

@@ -19,9 +19,9 @@ void Worker::on_root(std::function<void(Context&)> f) {
 }
 
 Task<void> Worker::serve(Context& ctx, int fd, std::string peer) {
-  open_.push_back(nullptr);
+  open_.push_back({nullptr, &ctx});
   auto mine = std::prev(open_.end());
-  co_await http::serve_connection(ctx, fd, std::move(peer), options_, &*mine);
+  co_await http::serve_connection(ctx, fd, std::move(peer), options_, &mine->connection);
   open_.erase(mine);
   connections_.fetch_sub(1, std::memory_order_relaxed);
 }
@@ -29,8 +29,11 @@ Task<void> Worker::serve(Context& ctx, int fd, std::string peer) {
 void Worker::begin_stop(Duration grace) {
   thread_.loop().post([this] {
     draining_ = true;
-    for (http::ServerConnection* connection : open_)
-      if (connection) connection->drain();
+    for (Open& open : open_)
+      if (open.connection)
+        open.connection->drain();
+      else
+        open.context->cancel(Status::unavailable("the process is stopping"));
   });
   thread_.begin_stop(grace);
 }

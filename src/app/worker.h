@@ -29,7 +29,11 @@ class Worker {
   Task<void> serve(Context& ctx, int fd, std::string peer);
   const http::ServerOptions options_;
   std::atomic<size_t> connections_{0};
-  std::list<http::ServerConnection*> open_;  // of the loop's thread; null until the first octets came
+  struct Open {
+    http::ServerConnection* connection;  // null until the first octets came
+    Context* context;
+  };
+  std::list<Open> open_;  // of the loop's thread
   bool draining_ = false;
   LoopThread thread_;
 };

@@ -56,10 +56,13 @@ void Remote::set_targets(const std::vector<Address>& addresses) {
 
 // An endpoint that the name no longer has goes when no call can be on it.
 void Remote::drop_unwanted() {
-  if (in_flight_ > 1) return;  // the caller itself is one
-  for (auto& target : targets_)
-    if (!target->wanted) target->endpoint->close(Status::unavailable("the name has other addresses now"));
-  std::erase_if(targets_, [](const auto& t) { return !t->wanted; });
+  for (auto& target : targets_) {
+    if (target->wanted || target->calls > 0) continue;
+    target->endpoint->close(Status::unavailable("the name has other addresses now"));
+    retired_.push_back(std::move(target));
+  }
+  std::erase(targets_, nullptr);
+  std::erase_if(retired_, [](const auto& t) { return t->endpoint->idle(); });
 }
 
 Task<Status> Remote::resolve(Context& ctx, const Address& named, std::vector<Address>& into) {
@@ -128,6 +131,7 @@ Task<Outcome> Remote::call(Context& ctx, Call& c) {
   for (size_t attempt = 0;; ++attempt) {
     if (Status s = co_await find_targets(ctx); !s.is_ok()) co_return Outcome::never_sent(s);
     Target* target = pick();
+    Counted on_target(target->calls);
     Outcome outcome;
     bool touched = false;
     if (request) {

@@ -25,6 +25,7 @@ class FakeEndpoint final : public Endpoint, private Service {
   Service& service() override { return *this; }
   bool failing() const override { return node_.failing; }
   void close(const Status&) override { node_.closed = true; }
+  bool idle() const override { return node_.closed; }
 
  private:
   Task<Outcome> call(Context& ctx, Call& c) override {

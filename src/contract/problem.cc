@@ -85,8 +85,8 @@ Code code_named(std::string_view name, Code otherwise) {
 
 }  // namespace
 
-std::string problem_json(const Status& status, const Contract* contract) {
-  const int http = http_status(status.code());
+std::string problem_json(const Status& status, const Contract* contract, int http) {
+  if (http == 0) http = http_status(status.code());
   std::string out = "{\"type\":\"about:blank\",\"title\":";
   append_json_string(out, http_reason(http));
   out += ",\"status\":" + std::to_string(http) + ",\"detail\":";

@@ -8,8 +8,9 @@
 namespace duplex::http {
 namespace {
 
-constexpr size_t kMaxFields = 1000;           // of one head or one set of trailers
-constexpr size_t kMaxExtensionOctets = 4096;  // chunk extensions of one message: nobody uses them but attackers
+constexpr size_t kMaxFields = 1000;            // of one head or one set of trailers
+constexpr size_t kMaxConnectionElements = 32;  // each is looked for among all fields
+constexpr size_t kMaxExtensionOctets = 4096;   // chunk extensions of one message: nobody uses them but attackers
 
 bool is_hex(char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); }
 
@@ -350,7 +351,9 @@ bool Http1Parser::check_head() {
   if (!http11_) expects_continue_ = false;  // RFC 9110 section 10.1.1
   // What Connection names concerns this connection alone and goes no further; but nobody may hide by it what frames,
   // routes or authorises a request.
-  for_each_element(connection_, [this](std::string_view element) {
+  size_t elements = 0;
+  for_each_element(connection_, [&](std::string_view element) {
+    if (++elements > kMaxConnectionElements) return;
     if (equals_ignoring_case(element, "close") || equals_ignoring_case(element, "keep-alive") ||
         equals_ignoring_case(element, "upgrade") || equals_ignoring_case(element, "te"))
       return;
@@ -358,7 +361,7 @@ bool Http1Parser::check_head() {
     std::transform(element.begin(), element.end(), name_.begin(), token_lower);
     if (may_be_trailer(name_)) head_->fields.remove(name_);
   });
-  return true;
+  return elements <= kMaxConnectionElements;
 }
 
 Http1Parser::Event Http1Parser::body(std::string_view& input) {

@@ -49,8 +49,12 @@ class Http2Server final : public ServerConnection, private Http2Session::Request
     watch.set_deadline(after(watch.loop().now(), idle_limit_));
     uint64_t before = session_.octets_in();
     Status s = co_await session_.ended().wait(watch);
-    if (s.code() == Code::kDeadlineExceeded && scope_.running() == 0 && session_.octets_in() == before)
-      session_.drain();
+    if (s.code() == Code::kDeadlineExceeded && scope_.running() == 0 && session_.octets_in() == before) {
+      if (session_.draining())  // told an idle time ago, and what is left is an answer that it does not take
+        session_.close_now(Status::unavailable("the connection was idle for too long"));
+      else
+        session_.drain();
+    }
   }
 
   void on_request(Http2Stream& stream) override { scope_.spawn(Serving{*this, stream}); }

@@ -224,6 +224,8 @@ int Http2Session::on_frame(nghttp2_session*, const nghttp2_frame* frame, void* u
     self.note_change();
     return 0;
   }
+  if (frame->hd.type == NGHTTP2_PING && (frame->hd.flags & NGHTTP2_FLAG_ACK) && self.second_goaway_.armed())
+    self.second_goaway();
   if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA) return 0;
   Http2Stream* stream = self.stream_of(frame->hd.stream_id);
   if (!stream) return 0;
@@ -301,7 +303,13 @@ int Http2Session::on_close(nghttp2_session*, int32_t id, uint32_t code, void* us
 }
 
 int Http2Session::on_sent(nghttp2_session* session, const nghttp2_frame* frame, void* user) {
-  if (static_cast<Http2Session*>(user)->resets_due_ == 0 || !(frame->hd.flags & NGHTTP2_FLAG_END_STREAM) ||
+  auto& self = *static_cast<Http2Session*>(user);
+  if (self.role_ == Role::kClient) {
+    if (frame->hd.type == NGHTTP2_HEADERS)
+      if (Http2Stream* stream = self.stream_of(frame->hd.stream_id)) stream->head_left_ = true;
+    return 0;
+  }
+  if (self.resets_due_ == 0 || !(frame->hd.flags & NGHTTP2_FLAG_END_STREAM) ||
       (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA))
     return 0;
   auto* stream = static_cast<Http2Stream*>(nghttp2_session_get_stream_user_data(session, frame->hd.stream_id));
@@ -357,6 +365,7 @@ void Http2Session::close_now(Status why) {
     bool whole = stream->in_ended_ && role_ == Role::kClient;
     if (!whole) {
       stream->error_ = why;
+      stream->unsent_ = role_ == Role::kClient && !stream->head_left_;
       if (stream->context_) stream->context_->cancel(Status::cancelled("the caller has gone: " + why.message()));
     }
     stream->arrived_.notify_all();
@@ -385,12 +394,6 @@ void Http2Session::end_of_turn() {
   if (!out_.empty()) write_out();
   if (over_) return;
   if (more) want_write();
-  if (second_goaway_due_) {
-    second_goaway_due_ = false;
-    int32_t last = nghttp2_session_get_last_proc_stream_id(session_);
-    nghttp2_submit_goaway(session_, NGHTTP2_FLAG_NONE, last, NGHTTP2_NO_ERROR, nullptr, 0);
-    want_write();
-  }
   if (out_.empty() && !nghttp2_session_want_read(session_) && !nghttp2_session_want_write(session_))
     close_now(Status::unavailable("the connection has ended"));
 }
@@ -400,10 +403,19 @@ void Http2Session::drain() {
   draining_ = true;
   if (role_ == Role::kServer) {
     nghttp2_submit_shutdown_notice(session_);
-    second_goaway_due_ = true;
+    nghttp2_submit_ping(session_, NGHTTP2_FLAG_NONE, nullptr);
+    loop_.arm(second_goaway_, after(loop_.now(), std::chrono::seconds(1)));
   }
   want_write();
   note_change();
+}
+
+void Http2Session::second_goaway() {
+  second_goaway_.disarm();
+  if (over_) return;
+  int32_t last = nghttp2_session_get_last_proc_stream_id(session_);
+  nghttp2_submit_goaway(session_, NGHTTP2_FLAG_NONE, last, NGHTTP2_NO_ERROR, nullptr, 0);
+  want_write();
 }
 
 void Http2Session::end(uint32_t code) {

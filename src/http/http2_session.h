@@ -96,7 +96,19 @@ class Http2Session final : public SocketIo {
   const std::string peer_;
   const Limits limits_;
   nghttp2_session* session_ = nullptr;
-  bool over_ = false, draining_ = false, second_goaway_due_ = false;
+  // When the peer has surely heard the first GOAWAY, or had a second to (RFC 9113 section 6.8).
+  class SecondGoaway final : public Timer {
+   public:
+    explicit SecondGoaway(Http2Session& session) : session_(session) {}
+    void fire() override { session_.second_goaway(); }
+
+   private:
+    Http2Session& session_;
+  };
+  void second_goaway();
+
+  SecondGoaway second_goaway_{*this};
+  bool over_ = false, draining_ = false;
   Status why_over_;
   Http2Stream* latest_ = nullptr;  // whose frame came last: mostly the next one's too
   size_t resets_due_ = 0;          // streams with reset_after_end_

@@ -41,7 +41,7 @@ void Http2Stream::clear() {
   unsent_octets_ = 0;
   id_ = -1;
   context_ = nullptr;
-  in_use_ = network_closed_ = deferred_ = queued_ = head_pending_ = reset_after_end_ = false;
+  in_use_ = network_closed_ = deferred_ = queued_ = head_pending_ = head_left_ = reset_after_end_ = false;
   out_.clear();
   if (out_.capacity() > 16384) out_ = Buffer();
   out_at_ = 0;
@@ -64,7 +64,7 @@ void Http2Stream::closed(uint32_t code) {
   bool whole = in_ended_ && (!server || (out_ended_ && code == NGHTTP2_NO_ERROR));
   if (!whole) {
     reset_code_ = code;
-    unsent_ = code == NGHTTP2_REFUSED_STREAM;
+    unsent_ = code == NGHTTP2_REFUSED_STREAM && !has_head_;
     if (error_.is_ok()) error_ = reset_status(code);
     if (context_) context_->cancel(Status::cancelled("the caller has gone: " + error_.message()));
   }
@@ -77,6 +77,7 @@ void Http2Stream::consumed(size_t count) { session_.took(*this, count); }
 void Http2Stream::send_head(int status, const Metadata& fields, bool end) {
   if (out_head_sent_ || network_closed_) return;
   out_head_sent_ = true;
+  if (in_head_.method == "HEAD") end = true;  // a HEAD has no body in its answer: send() drops it from here on
   out_ended_ |= end;
   session_.submit_head(*this, status, fields, end);
 }
@@ -140,7 +141,7 @@ size_t Http2Stream::pull(uint8_t* to, size_t room, uint32_t* flags) {
     } else {
       deferred_ = n == 0;
     }
-  } else if (out_at_ >= kUnsentLimit) {
+  } else if (out_at_ >= kUnsentLimit && out_at_ >= out_.size() - out_at_) {  // moves each octet once at most
     out_.consume(out_at_);
     out_at_ = 0;
   }

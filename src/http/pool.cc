@@ -39,11 +39,17 @@ size_t Pool::load() const {
 
 void Pool::connect() {
   if (connecting_ || closed_ || clients_.size() >= settings_.max_connections) return;
+  if (failures_ > 0 && scope_.context().loop().now() < not_before_) return;
   connecting_ = true;
   scope_.spawn([this](Context& ctx) { return connect_now(ctx); });
 }
 
 Task<void> Pool::connect_now(Context& ctx) {
+  struct Count {
+    size_t& n;
+    explicit Count(size_t& tasks) : n(tasks) { ++n; }
+    ~Count() { --n; }
+  } count(tasks_);
   std::shared_ptr<Http2Client> client;
   {
     Context bounded(ctx, settings_.connect_timeout);
@@ -103,7 +109,10 @@ Task<Result<Pool::Lease>> Pool::open(Context& ctx, const MakeHead& make_head, bo
     }
     connect();
     int failures = failures_;
-    Status s = co_await changed_.wait(ctx);
+    Context bounded(ctx);  // a pause after a failure ends by itself
+    if (!connecting_ && failures_ > 0 && clients_.size() < settings_.max_connections) bounded.set_deadline(not_before_);
+    Status s = co_await changed_.wait(bounded);
+    if (!s.is_ok() && !ctx.cancelled()) continue;
     if (!s.is_ok()) {
       if (s.code() == Code::kDeadlineExceeded && clients_.empty())
         co_return Status::deadline_exceeded(name_ + " (" + endpoint_.to_string() + "): no connection in time");

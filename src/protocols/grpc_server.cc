@@ -134,6 +134,18 @@ Task<void> serve(Context& ctx, http::Exchange& x, const Method& method, Service&
     x.send_head(405, allow, true);
     co_return;
   }
+  if (auto encoding = fields.find("grpc-encoding"); encoding && *encoding != "identity") {
+    // PROTOCOL-HTTP2, "Message-Encoding": the caller is told what it may use.
+    Metadata head = reply_head();
+    head.add("grpc-accept-encoding", "identity");
+    for (Metadata::Entry e :
+         status_fields(Status::unimplemented("messages compressed by " + std::string(encoding->substr(0, 50)) +
+                                             " are not accepted; only identity is"),
+                       Metadata()))
+      head.add(e.name, e.value);
+    x.send_head(200, head, true);
+    co_return;
+  }
   bool bad_timeout = false;
   if (auto text = fields.find("grpc-timeout")) {
     if (auto timeout = parse_timeout(*text))

@@ -220,7 +220,8 @@ void frame_prefix(char (&prefix)[5], size_t size) {
 Status Deframer::read_prefix(const char* prefix) {
   uint32_t size = big_endian(prefix + 1);
   if (prefix[0] == 1)
-    return Status::unimplemented("the " + std::string(who_) + " message is compressed; only identity is accepted");
+    return Status::internal("the " + std::string(who_) +
+                            " message says that it is compressed, but no grpc-encoding that we know says how");
   if (prefix[0] != 0) return Status::internal("the " + std::string(who_) + " message has a broken frame");
   if (size > limit_)
     return Status::resource_exhausted("the " + std::string(who_) + " message has " + std::to_string(size) +

@@ -48,7 +48,8 @@ class Deframer {
   Deframer(http::Exchange& x, size_t limit, std::string_view who) : x_(x), limit_(limit), who_(who) {}
 
   // The next message if it is whole; nullopt: more must arrive first, or the body has ended (then at_end()).
-  // Error: RESOURCE_EXHAUSTED past the limit, INTERNAL for a broken frame, UNIMPLEMENTED for a compressed one.
+  // Error: RESOURCE_EXHAUSTED past the limit, INTERNAL for a broken frame, or for a compressed one: only identity is
+  // accepted.
   Result<std::optional<Message>> poll();
   bool at_end() const { return x_.ended() && x_.body().empty() && chunk_.empty() && partial_.empty(); }
 

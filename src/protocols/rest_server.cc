@@ -108,8 +108,8 @@ void answer_one(http::Exchange& x, const contract::HttpRule& rule, const Keep& k
 void answer_problem(http::Exchange& x, const Status& status, int http_status, const Metadata& fields,
                     const contract::Contract* contract) {
   if (x.head_sent() || !x.error().is_ok()) return;
-  std::string body = contract::problem_json(status, contract);
   int code = http_status ? http_status : contract::http_status(status.code());
+  std::string body = contract::problem_json(status, contract, code);
   Metadata head;
   head.add("content-type", contract::kProblemType);
   head.add("content-length", std::to_string(body.size()));

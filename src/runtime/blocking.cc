@@ -1,6 +1,7 @@
 #include "duplex/runtime/blocking.h"
 
 #include <algorithm>
+#include <system_error>
 
 namespace duplex {
 
@@ -24,8 +25,16 @@ bool BlockingPool::submit(Job& job, std::string_view label) {
   std::lock_guard lock(mutex_);
   if (queue_.size() >= options_.queue) return false;
   queue_.push_back(Queued{&job, std::string(label)});
-  if (threads_.size() < options_.threads && queue_.size() + running_.size() > threads_.size())
-    threads_.emplace_back([this] { work(); });
+  if (threads_.size() < options_.threads && queue_.size() + running_.size() > threads_.size()) {
+    try {
+      threads_.emplace_back([this] { work(); });
+    } catch (const std::system_error&) {  // no more threads to be had: those there do it, or nobody
+      if (threads_.empty()) {
+        queue_.pop_back();
+        return false;
+      }
+    }
+  }
   wanted_.notify_one();
   return true;
 }

@@ -6,9 +6,19 @@
 #include "telemetry/loop_cell.h"
 
 namespace duplex {
+namespace {
+uint64_t next_id() {
+  static std::atomic<uint64_t> last{0};
+  return ++last;
+}
+}  // namespace
 
 Telemetry::Telemetry(Registry& registry, Logger& logger, Options options)
-    : registry_(registry), logger_(logger), options_(options), slots_(std::make_unique<Slot[]>(kMaxLoops)) {}
+    : registry_(registry),
+      logger_(logger),
+      options_(options),
+      id_(next_id()),
+      slots_(std::make_unique<Slot[]>(kMaxLoops)) {}
 
 Telemetry::~Telemetry() = default;
 

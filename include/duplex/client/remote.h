@@ -21,6 +21,7 @@ class Endpoint {
   virtual Service& service() = 0;
   virtual bool failing() const = 0;
   virtual void close(const Status& why) = 0;
+  virtual bool idle() const = 0;  // closed, and nothing of it runs any more: it may be destroyed
 };
 
 class Remote final : public Service {
@@ -43,6 +44,7 @@ class Remote final : public Service {
     std::string key;
     std::unique_ptr<Endpoint> endpoint;
     bool wanted = true;
+    size_t calls = 0;  // on it now
   };
   Task<Status> find_targets(Context& ctx);
   Task<Status> resolve(Context& ctx, const Address& named, std::vector<Address>& into);
@@ -54,7 +56,8 @@ class Remote final : public Service {
   Resolver* const resolver_;
   const MakeEndpoint make_endpoint_;
   std::vector<std::unique_ptr<Target>> targets_;
-  std::vector<std::string> names_;  // that were resolved for targets_
+  std::vector<std::unique_ptr<Target>> retired_;  // closed; each goes when it is idle
+  std::vector<std::string> names_;                // that were resolved for targets_
   Time valid_until_{};
   size_t turn_ = 0, in_flight_ = 0;
 };

@@ -17,7 +17,8 @@ namespace duplex::contract {
 inline constexpr std::string_view kProblemType = "application/problem+json";
 
 // `contract`: whose types the details are looked up in; null: none are known.
-std::string problem_json(const Status& status, const Contract* contract = nullptr);
+// `http` 0: the status of the code.
+std::string problem_json(const Status& status, const Contract* contract = nullptr, int http = 0);
 
 // What an HTTP answer that is not 2xx says: the `code` of a problem if it is one, else the code closest to
 // `http_status`; `detail`, else `title`, else the reason phrase as message. Never OK, never fails: a body that is no

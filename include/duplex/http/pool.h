@@ -56,6 +56,8 @@ class Pool {
   size_t load() const;
   // The last attempt to connect failed, and the next is not due yet.
   bool failing() const;
+  // Nothing of it runs in its scope any more: it may be destroyed.
+  bool idle() const { return tasks_ == 0; }
 
  private:
   struct Connecting;
@@ -72,7 +74,7 @@ class Pool {
   std::vector<std::shared_ptr<Http2Client>> clients_;
   bool connecting_ = false, closed_ = false;
   int failures_ = 0;
-  size_t waiting_ = 0;
+  size_t waiting_ = 0, tasks_ = 0;
   Time not_before_{};
   Status last_failure_;
   Notifier changed_;

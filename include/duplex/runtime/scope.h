@@ -6,9 +6,9 @@
 //   co_await scope.join();          // before the Scope ends; a Scope destroyed with children left aborts
 //
 // spawn copies the callable and its arguments into the child's frame, gives the child a Context of its own under the
-// Scope's, and runs it to its first suspension (law 10). A callable with a member ended() hears that its task is over
-// while the child's Context is still there, which saves a frame around the task. What escapes a child as an exception
-// goes to the log.
+// Scope's, and runs it to its first suspension (law 10). A callable with a member ended() hears that its task is over,
+// also by an exception, while the child's Context is still there: that saves a frame around the task. What escapes a
+// child as an exception goes to the log.
 #pragma once
 
 #include <functional>
@@ -74,11 +74,18 @@ class Scope {
     std::coroutine_handle<promise_type> handle;
   };
 
+  template <class F>
+  struct Ended {
+    F& f;
+    ~Ended() {
+      if constexpr (requires { f.ended(); }) f.ended();
+    }
+  };
   template <class F, class... Args>
   static Root run(Scope& scope, F f, Args... args) {
     Context child(scope.ctx_);
+    Ended<F> ended{f};
     co_await f(child, std::move(args)...);
-    if constexpr (requires { f.ended(); }) f.ended();
   }
   static void report_escaped() noexcept;
   void child_ended();
@@ -95,8 +102,15 @@ Task<Status> both(Context& ctx, F f, G g) {
   Context together(ctx);
   Scope scope(together);
   Status first;
+  std::exception_ptr thrown;
   auto watched = [&](Context& child, auto& body) -> Task<void> {
-    Status s = co_await body(child);
+    Status s;
+    try {
+      s = co_await body(child);
+    } catch (...) {
+      thrown = std::current_exception();
+      s = Status::internal("an exception");
+    }
     if (s.is_ok()) co_return;
     if (first.is_ok()) first = s;
     together.cancel(Status::cancelled("the other half failed: " + s.to_string()));
@@ -104,6 +118,7 @@ Task<Status> both(Context& ctx, F f, G g) {
   scope.spawn([&](Context& child) { return watched(child, f); });
   scope.spawn([&](Context& child) { return watched(child, g); });
   co_await scope.join();
+  if (thrown) std::rethrow_exception(thrown);
   co_return first;
 }
 

@@ -63,6 +63,8 @@ class Telemetry {
   // The rest is for the filters.
   telemetry::LoopCell& here(Loop& loop);
   const Options& options() const { return options_; }
+  // Of this one alone, for whoever outlives it: another may come to stand at its address.
+  uint64_t id() const { return id_; }
   bool sample(const TraceContext& trace) const {
     return options_.sampled >= 1 || static_cast<double>(trace.trace_id.low >> 1) < options_.sampled * 0x1p63;
   }
@@ -79,6 +81,7 @@ class Telemetry {
   Registry& registry_;
   Logger& logger_;
   const Options options_;
+  const uint64_t id_;
   std::mutex mutex_;
   std::vector<std::unique_ptr<telemetry::Side>> sides_;
   const std::unique_ptr<Slot[]> slots_;  // a hash table by the loop's address that only grows
