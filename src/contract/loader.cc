@@ -218,8 +218,9 @@ Result<HttpRule> Loader::make_rule(const Method& method, HttpOption option) {
     if (!rule.body_field)
       return Status::invalid_argument("body: " + input.full_name() + " has no field \"" + rule.body +
                                       "\" (only \"*\" and fields of the request itself can be the body)");
+    // A field within the body may stand in the path (AIP-134: patch "/v1/{book.name}", body "book"): the path wins.
     for (const FieldPath& variable : rule.variables) {
-      if (variable.front() == rule.body_field)
+      if (variable.size() == 1 && variable.front() == rule.body_field)
         return Status::invalid_argument("the field \"" + rule.body + "\" is both in the path and the body");
     }
   }

@@ -131,6 +131,24 @@ TEST_F(RestTest, BodyOfOneField) {
   EXPECT_TRUE(request("POST", "/v1/cities/bonn/rides?ride.id=8", "{}").starts_with("INVALID_ARGUMENT"));
 }
 
+TEST_F(RestTest, AFieldOfTheBodyMayStandInThePath) {
+  contract_ = test_contract("clinic.proto");
+  ASSERT_TRUE(contract_);
+  router_ = Router();
+  ASSERT_TRUE(router_.add(*contract_->find_service("clinic.v1.Appointments")).is_ok());
+  EXPECT_EQ(request("PATCH", "/v1/appointments/7?update_mask=bill,costCents", R"({"id":"8","bill":{"state":"PAID"}})"),
+            R"({"appointment":{"id":"7","bill":{"state":"PAID"}},"update_mask":"bill,costCents"})");
+  EXPECT_EQ(request("PATCH", "/v1/appointments/7", ""), R"({"appointment":{"id":"7"}})");
+  const HttpRule& rule = contract_->find_method("/clinic.v1.Appointments/Amend")->http_rules()[0];
+  auto bytes = json_to_proto(rule.method->input(), R"({"appointment":{"id":"a/7","tags":["x"]},"if_revision":"0"})");
+  ASSERT_TRUE(bytes);
+  auto split = split_request(rule, bytes->view());
+  ASSERT_TRUE(split) << split.error().to_string();
+  EXPECT_EQ(split->target, "/v1/appointments/a%2F7?if_revision=0");
+  EXPECT_EQ(request("PATCH", split->target, split->body.view()),
+            R"({"appointment":{"id":"a/7","tags":["x"]},"if_revision":"0"})");
+}
+
 TEST_F(RestTest, MergingKeepsTheLastOfEachSingleFieldAndAllRepeated) {
   const Type& type = method("ListRides").input();
   auto first = json_to_proto(type, R"({"card":"a","tags":["x"],"rider":{"id":"1","display_name":"N"}})");
