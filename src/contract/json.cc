@@ -3,6 +3,7 @@
 #include <google/protobuf/io/zero_copy_stream_impl_lite.h>
 #include <google/protobuf/util/json_util.h>
 
+#include "contract/any_zero.h"
 #include "contract/buffer_stream.h"
 #include "contract/message_check.h"
 
@@ -35,7 +36,10 @@ Result<Bytes> json_to_proto(const Type& type, std::string_view json) {
 Result<Bytes> proto_to_json(const Type& type, std::string_view wire, const JsonOptions& options) {
   if (wire.size() > static_cast<size_t>(INT32_MAX)) return too_large();
   // json_util stops at a malformed field as if the message ended there.
-  if (Status s = check_message(type.descriptor(), wire); !s.is_ok()) return s;
+  bool has_any = false;
+  if (Status s = check_message(type.descriptor(), wire, has_any); !s.is_ok()) return s;
+  std::string spelled;
+  if (has_any) wire = spelled = with_spelled_zeros(type.contract(), type.descriptor(), wire);
   Buffer out(wire.size() * 2 + 64);
   pb::io::ArrayInputStream input(wire.data(), static_cast<int>(wire.size()));
   BufferStream output(out);

@@ -12,6 +12,7 @@ class Descriptor;
 namespace duplex::contract {
 
 // Error: INVALID_ARGUMENT that names the message type which is malformed. Unknown fields are fine; groups are not.
-Status check_message(const google::protobuf::Descriptor& type, std::string_view bytes, int depth = 0);
+// `has_any` becomes true if there is a google.protobuf.Any in it.
+Status check_message(const google::protobuf::Descriptor& type, std::string_view bytes, bool& has_any, int depth = 0);
 
 }  // namespace duplex::contract
