@@ -28,6 +28,12 @@ TEST(Problem, HasTheMembersOfRfc9457) {
             R"({"type":"about:blank","title":"Not Found","status":404,"detail":"no order \"7\"","code":"NOT_FOUND"})");
 }
 
+TEST(Problem, RepeatsTheStatusOfItsAnswer) {
+  EXPECT_EQ(problem_json(Status::unimplemented("it takes GET"), nullptr, 405),
+            R"({"type":"about:blank","title":"Method Not Allowed","status":405,"detail":"it takes GET",)"
+            R"("code":"UNIMPLEMENTED"})");
+}
+
 TEST(Problem, DetailsAreJsonIfTheirTypeIsKnownElseBase64) {
   auto contract = test_contract("dispatch.proto");
   ASSERT_TRUE(contract);

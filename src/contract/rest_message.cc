@@ -125,8 +125,11 @@ Result<Bytes> assemble_request(const HttpRule& rule, const Captures& captures, s
 
 Result<Bytes> render_response(const HttpRule& rule, std::string_view wire_bytes, const JsonOptions& options) {
   const Type& type = rule.method->output();
-  return rule.response_field ? field_to_json(type, *rule.response_field, wire_bytes, options)
-                             : proto_to_json(type, wire_bytes, options);
+  auto json = rule.response_field ? field_to_json(type, *rule.response_field, wire_bytes, options)
+                                  : proto_to_json(type, wire_bytes, options);
+  // The service's fault, not its caller's.
+  if (!json) return Status::internal("the response has no JSON form: " + json.error().message());
+  return json;
 }
 
 Result<RestRequest> split_request(const HttpRule& rule, std::string_view wire_bytes, const JsonOptions& options) {

@@ -8,6 +8,7 @@
 
 #include "contract/merge.h"
 #include "contract/test_contract.h"
+#include "contract/wire.h"
 
 namespace duplex::contract {
 
@@ -174,6 +175,16 @@ TEST_F(RestTest, ResponseBodyIsOneField) {
   ASSERT_TRUE(back);
   EXPECT_EQ(render_response(rule, back->view(), sparse_)->view(), json->view());
   EXPECT_EQ(render_response(rule, "")->view(), "[]");
+}
+
+TEST_F(RestTest, AResponseWithoutAJsonFormIsTheServicesFault) {
+  std::string when, ride;
+  wire::put_number(when, 1, 1ull << 60);
+  wire::put_bytes(ride, 7, when);
+  auto json = render_response(method("GetRide").http_rules()[0], ride);
+  ASSERT_FALSE(json);
+  EXPECT_EQ(json.error().code(), Code::kInternal);
+  EXPECT_NE(json.error().message().find("requested_at"), std::string::npos) << json.error().message();
 }
 
 TEST_F(RestTest, AClientSplitsWhatAServerAssembles) {

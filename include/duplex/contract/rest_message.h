@@ -21,6 +21,7 @@ Result<Bytes> assemble_request(const HttpRule& rule, const Captures& captures, s
                                std::string_view body);
 
 // The JSON of a response: the whole, or the one field that `response_body` names.
+// Error: INTERNAL: it has no JSON form, as a Timestamp after the year 9999.
 Result<Bytes> render_response(const HttpRule& rule, std::string_view wire, const JsonOptions& options = {});
 
 // The other way round, for a client of a REST service.
