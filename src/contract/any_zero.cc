@@ -59,8 +59,8 @@ std::string spelled_any(const Contract& contract, std::string_view bytes, int de
   if (!reader.ok() || !type) return std::string(bytes);
   std::string out;
   wire::put_bytes(out, 1, url);
-  const std::string spelled = value.empty() ? zero_of(type->descriptor())
-                                            : with_spelled_zeros(contract, type->descriptor(), value, depth + 1);
+  const std::string spelled =
+      value.empty() ? zero_of(type->descriptor()) : with_spelled_zeros(contract, type->descriptor(), value, depth + 1);
   if (!spelled.empty()) wire::put_bytes(out, 2, spelled);
   return out;
 }

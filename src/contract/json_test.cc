@@ -79,11 +79,21 @@ TEST_F(JsonTest, AnyOfATypeOfTheContract) {
 }
 
 TEST_F(JsonTest, AnyOfAZeroHasItsValue) {
-  const std::pair<const char*, const char*> zeros[] = {
-      {"BoolValue", "false"}, {"Int32Value", "0"}, {"UInt32Value", "0"}, {"Int64Value", R"("0")"},
-      {"UInt64Value", R"("0")"}, {"FloatValue", "0"}, {"DoubleValue", "0"}, {"StringValue", R"("")"},
-      {"BytesValue", R"("")"}, {"Duration", R"("0s")"}, {"Timestamp", R"("1970-01-01T00:00:00Z")"},
-      {"FieldMask", R"("")"}, {"Struct", "{}"}, {"Any", "{}"}, {"Value", "null"}};
+  const std::pair<const char*, const char*> zeros[] = {{"BoolValue", "false"},
+                                                       {"Int32Value", "0"},
+                                                       {"UInt32Value", "0"},
+                                                       {"Int64Value", R"("0")"},
+                                                       {"UInt64Value", R"("0")"},
+                                                       {"FloatValue", "0"},
+                                                       {"DoubleValue", "0"},
+                                                       {"StringValue", R"("")"},
+                                                       {"BytesValue", R"("")"},
+                                                       {"Duration", R"("0s")"},
+                                                       {"Timestamp", R"("1970-01-01T00:00:00Z")"},
+                                                       {"FieldMask", R"("")"},
+                                                       {"Struct", "{}"},
+                                                       {"Any", "{}"},
+                                                       {"Value", "null"}};
   for (const auto& [name, value] : zeros) {
     const std::string any =
         R"({"@type":"type.googleapis.com/google.protobuf.)" + std::string(name) + R"(","value":)" + value + "}";

@@ -52,9 +52,17 @@ nghttp2_nv status_field(int status, char (&room)[4]) {
   return nv(":status", {room, 3}, NGHTTP2_NV_FLAG_NO_COPY_NAME);
 }
 
+// Spaces around a value are no part of it (RFC 9110 section 5.5), and a peer resets the stream that brings them.
+std::string_view trimmed(std::string_view value) {
+  auto is_space = [](char c) { return c == ' ' || c == '\t'; };
+  while (!value.empty() && is_space(value.front())) value.remove_prefix(1);
+  while (!value.empty() && is_space(value.back())) value.remove_suffix(1);
+  return value;
+}
+
 void add_fields(std::vector<nghttp2_nv>& to, const Metadata& fields) {
   const uint8_t flags = fields.is_constant() ? kNoCopy : uint8_t{NGHTTP2_NV_FLAG_NONE};
-  for (Metadata::Entry e : fields) to.push_back(nv(e.name, e.value, flags));
+  for (Metadata::Entry e : fields) to.push_back(nv(e.name, trimmed(e.value), flags));
 }
 
 constexpr size_t kTurnWrite = 256 * 1024;

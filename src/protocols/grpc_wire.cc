@@ -91,8 +91,11 @@ std::string format_timeout(Duration left) {
 
 std::string encode_message(std::string_view text) {
   std::string out;
-  for (char c : text) {
-    if (c >= 0x20 && c <= 0x7e && c != '%') {
+  for (size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    // A field's value that begins or ends with a space is malformed HTTP/2 (RFC 9113 section 8.2.1).
+    const bool edge = c == ' ' && (i == 0 || i + 1 == text.size());
+    if (c >= 0x20 && c <= 0x7e && c != '%' && !edge) {
       out += c;
     } else {
       constexpr char kHex[] = "0123456789ABCDEF";

@@ -64,6 +64,8 @@ TEST(MessageText, IsPercentEncoded) {
   EXPECT_EQ(encode_message("a\tb\r\nc"), "a%09b%0D%0Ac");
   EXPECT_EQ(encode_message("gr\xc3\xbc\xc3\x9f"), "gr%C3%BC%C3%9F");
   EXPECT_EQ(encode_message(std::string_view("\0\x7f", 2)), "%00%7F");
+  EXPECT_EQ(encode_message(" no order "), "%20no order%20");  // HTTP/2 forbids a space at either end
+  EXPECT_EQ(encode_message(" "), "%20");
 }
 
 TEST(MessageText, WhatIsNoEscapeIsTakenAsItIs) {

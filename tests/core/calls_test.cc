@@ -130,6 +130,21 @@ TEST(Calls, MetadataTravelsBothWays) {
   });
 }
 
+TEST(Calls, SpacesAroundAValueDoNotEndTheCall) {
+  Pair pair;
+  TalkClient client(pair.client);
+  run([&](Context& ctx) -> Task<void> {
+    CallOptions options;
+    Reply reply;
+    options.reply = &reply;
+    options.metadata.add("x-echo", " \ta value ");
+    SayRequest request = named("m");
+    Result<SayReply> r = co_await client.say(ctx, request, options);
+    EXPECT_TRUE(r.has_value()) << r.error().to_string();
+    EXPECT_EQ(reply.head.find("x-echo-head"), "a value");
+  });
+}
+
 TEST(Calls, ADeadlineEndsTheCallOnBothSides) {
   Pair pair;
   TalkClient client(pair.client);
