@@ -42,10 +42,12 @@ class DispatchChecks:
                 request = self._dispatch.RequestRideRequest(city=f"city of {i}: a/b", ride=ride)
                 made = self._stub.RequestRide(request)
             else:
-                made = self._rest.call("POST", f"/v1/cities/{city}/rides", json_format.MessageToJson(ride)).message(self._dispatch.Ride)
+                made = self._rest.call("POST", f"/v1/cities/{city}/rides", json_format.MessageToJson(ride))
+                made = made.message(self._dispatch.Ride)
             expect_equal(made, ride, "requested")
             expect_equal(self._stub.GetRide(self._dispatch.GetRideRequest(id=ride.id)), ride, "over gRPC")
-            expect_equal(self._rest.call("GET", "/v1/rides/" + quoted(ride.id)).message(self._dispatch.Ride), ride, "over REST")
+            read = self._rest.call("GET", "/v1/rides/" + quoted(ride.id)).message(self._dispatch.Ride)
+            expect_equal(read, ride, "over REST")
             listed = self._rest.call("GET", f"/v1/cities/{city}/rides").json()
             expect(len(listed) == 1, f"the rides of {city}: {listed}")
             expect_equal(json_format.ParseDict(listed[0], self._dispatch.Ride()), ride, "the only one of its city")
@@ -77,14 +79,16 @@ class DispatchChecks:
         noted = self._rest.call("POST", "/v1/rides/parts/notes", ["a", "ü \"b\""]).message(self._dispatch.Ride)
         ride.notes.extend(["a", "ü \"b\""])
         expect_equal(noted, ride, "with notes")
-        change = {"ride": {"id": "other", "fare_cents": 5, "rider": {"id": "r1"}, "notes": []}, "update_mask": "rider.id,notes"}
+        change = {"ride": {"id": "other", "fare_cents": 5, "rider": {"id": "r1"}, "notes": []},
+                  "update_mask": "rider.id,notes"}
         ride.rider.id = "r1"
         ride.ClearField("notes")
         changed = self._rest.call("PATCH", "/v1/rides/parts", change).message(self._dispatch.Ride)
         expect_equal(changed, ride, "changed")
         expect_equal(self._stub.GetRide(self._dispatch.GetRideRequest(id="parts")), ride, "changed, over gRPC")
 
-        for verb, target in (("GET", "/v1/archives/2026/files/a%2Fb/parts"), ("SEARCH", "/v1/files?name=archives/2026/files/a%2Fb/parts")):
+        for verb, target in (("GET", "/v1/archives/2026/files/a%2Fb/parts"),
+                             ("SEARCH", "/v1/files?name=archives/2026/files/a%2Fb/parts")):
             name = "archives/2026/files/a%2Fb/parts" if verb == "GET" else "archives/2026/files/a/b/parts"
             filed = self._rest.call(verb, target).message(self._dispatch.Ride)
             expect(filed.notes[-1] == name, f"{verb} {target} came as {filed.notes}")
@@ -119,7 +123,8 @@ class DispatchChecks:
         told = list(self._stub.Track(iter(places)))
         expect([r.dropoff for r in told] == places and [r.pickup for r in told[1:]] == places[:-1], "tracked")
         trip = self._stub.MeasureTrip(iter(places))
-        way = sum(111.2 * math.hypot(a.latitude - b.latitude, a.longitude - b.longitude) for a, b in zip(places, places[1:]))
+        way = sum(111.2 * math.hypot(a.latitude - b.latitude, a.longitude - b.longitude)
+                  for a, b in zip(places, places[1:]))
         expect(math.isclose(trip.kilometres, way) and trip.places == 50 and trip.last == places[-1], f"the trip is {trip}")
         for nowhere in (Place(latitude=91), Place(longitude=math.nan)):
             for call in (lambda: self._stub.MeasureTrip(iter([nowhere])), lambda: list(self._stub.Track(iter([nowhere])))):
@@ -150,7 +155,8 @@ class DispatchChecks:
                 continue
             self._expect_problem(rest.call(verb, target, body), HTTP[error.code().name], error.code().name, error.details())
         details = rest.call("POST", "/v1/cities/bonn/rides", {"fare_cents": -1}).json()["details"]
-        expect([v["field"] for v in details[0]["field_violations"]] == ["ride.pickup", "ride.fare_cents"], f"the details are {details}")
+        fields = [v["field"] for v in details[0]["field_violations"]]
+        expect(fields == ["ride.pickup", "ride.fare_cents"], f"the details are {details}")
 
     def what_is_not_there(self):
         rest = self._rest

@@ -13,7 +13,8 @@ EDGES = {
 }
 BITS = {Field.CPPTYPE_INT32: (32, True), Field.CPPTYPE_INT64: (64, True), Field.CPPTYPE_UINT32: (32, False),
         Field.CPPTYPE_UINT64: (64, False)}
-TEXTS = ["", "a", "Zoë", "日本 🎉", "\"quoted\" \\ /", "line\nline\ttab", "<script>&amp;", "\0\x01\x7f", "\u2028\ufeff", "null", "x" * 300]
+TEXTS = ["", "a", "Zoë", "日本 🎉", "\"quoted\" \\ /", "line\nline\ttab", "<script>&amp;", "\0\x01\x7f",
+         "\u2028\ufeff", "null", "x" * 300]
 MASKS = ["patient", "cost_cents", "patient.name", "bill.state", "starts_at"]
 MOST_DEPTH = 4
 
@@ -72,7 +73,8 @@ class RandomMessages:
         if kind == Field.CPPTYPE_DOUBLE:
             return r.choice([*EDGES[kind], float("nan"), r.uniform(-1e6, 1e6), r.gauss(0, 1) * 10.0**r.randint(-300, 300)])
         if kind == Field.CPPTYPE_FLOAT:
-            return r.choice([*EDGES[kind], float("nan"), struct.unpack("f", struct.pack("f", r.gauss(0, 1) * 10.0**r.randint(-30, 30)))[0]])
+            rounded = struct.unpack("f", struct.pack("f", r.gauss(0, 1) * 10.0**r.randint(-30, 30)))[0]
+            return r.choice([*EDGES[kind], float("nan"), rounded])
         if kind == Field.CPPTYPE_BOOL:
             return r.random() < 0.5
         if kind == Field.CPPTYPE_ENUM:  # open in proto3: a number without a name is kept
