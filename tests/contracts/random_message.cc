@@ -33,7 +33,8 @@ uint64_t RandomMessages::bits() {
 }
 
 double RandomMessages::real() {
-  constexpr double kEdges[] = {0, -1, 0.1, std::numeric_limits<double>::infinity(), std::nan("")};
+  constexpr double kEdges[] = {0, -1, 0.1, std::numeric_limits<double>::infinity(),
+                               std::numeric_limits<double>::quiet_NaN()};
   return below(2) ? kEdges[below(std::size(kEdges))] : std::ldexp(static_cast<double>(random_()), -100);
 }
 
