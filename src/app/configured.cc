@@ -9,6 +9,7 @@ Server::Settings server_settings(const config::Snapshot& conf) {
   s.max_streams = static_cast<size_t>(conf.server.max_streams);
   s.max_connections = static_cast<size_t>(conf.server.max_connections);
   s.grace = conf.server.grace;
+  s.coalesce = conf.server.coalesce;
   s.service_name = conf.service.name;
   s.log_file = conf.log.file;
   s.log_level = conf.log.level;

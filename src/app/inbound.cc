@@ -55,7 +55,12 @@ Inbound::Inbound(Settings settings, std::unique_ptr<LogSink> sink)
     : settings_(std::move(settings)),
       sink_(std::move(sink)),
       logger_(*sink_, settings_.service_name, settings_.log_level),
-      telemetry_(registry_, logger_, telemetry_options(settings_)) {
+      telemetry_(registry_, logger_, telemetry_options(settings_)),
+      calls_per_turn_(registry_
+                          .histograms("duplex_loop_calls_per_turn",
+                                      "Calls that began in one turn of a loop, and so shared its system calls.", {},
+                                      Buckets{{1, 2, 3, 5, 10, 20, 50, 100, 200, 500}, 1})
+                          .with({})) {
   set_exception_report(log_exception);
 }
 Inbound::~Inbound() = default;
@@ -87,6 +92,7 @@ Status Inbound::add_own_routes(Dispatcher& dispatcher) {
 void Inbound::attach(Context& root) {
   telemetry_.attach(root);
   root.put(telemetry_);
+  root.loop().set_calls_per_turn(&calls_per_turn_);
 }
 
 void Inbound::report_stall(std::string_view method, Duration held) {

@@ -46,6 +46,7 @@ class Inbound {
   Logger logger_;
   Registry registry_;
   Telemetry telemetry_;
+  Histogram& calls_per_turn_;
 };
 
 }  // namespace duplex::app

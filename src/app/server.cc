@@ -108,7 +108,10 @@ Status Server::State::open() {
       [this](std::string_view method, Duration held) { inbound->report_stall(method, held); });
   for (size_t i = 0; i < count; ++i) {
     workers.push_back(std::make_unique<app::Worker>(options));
-    workers.back()->on_root([this](Context& root) { inbound->attach(root); });
+    workers.back()->on_root([this](Context& root) {
+      inbound->attach(root);
+      root.loop().set_coalescing(settings.coalesce);
+    });
     watchdog->add(workers.back()->loop());
   }
   accepting = std::make_unique<LoopThread>();

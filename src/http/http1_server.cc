@@ -407,6 +407,7 @@ void Http1Server::on_eof(int error) {
 void Http1Server::start() {
   phase_ = Phase::kServing;
   disarm();
+  scope_.context().loop().count_call();
   scope_.spawn([this](Context& ctx) { return serve(ctx); });
 }
 

@@ -57,7 +57,10 @@ class Http2Server final : public ServerConnection, private Http2Session::Request
     }
   }
 
-  void on_request(Http2Stream& stream) override { scope_.spawn(Serving{*this, stream}); }
+  void on_request(Http2Stream& stream) override {
+    scope_.context().loop().count_call();
+    scope_.spawn(Serving{*this, stream});
+  }
 
   struct Serving {
     Http2Server& server;

@@ -2,6 +2,8 @@
 
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -9,6 +11,8 @@
 #include <system_error>
 #include <utility>
 
+#include "duplex/base/metrics.h"
+#include "runtime/coalescer.h"
 #include "runtime/timer_wheel.h"
 
 namespace duplex {
@@ -97,6 +101,24 @@ void Loop::drain_ready() {
   while (!ending.empty()) ending.pop_front().end_of_turn();
 }
 
+void Loop::set_coalescing(Duration pause) {
+  coalescer_ = pause > Duration::zero() ? std::make_unique<Coalescer>(pause) : nullptr;
+  if (coalescer_) prctl(PR_SET_TIMERSLACK, 1000);  // ns; by default a wait of some microseconds takes 50 more
+}
+
+// Counts what the turn has served, and waits if more calls are to share the next one.
+void Loop::end_turn() {
+  const size_t calls = std::exchange(calls_, 0);
+  if (calls && calls_per_turn_) calls_per_turn_->observe(calls);
+  if (!coalescer_ || options_.virtual_time) return;
+  Duration pause = coalescer_->after_turn(now_, calls);
+  if (pause == Duration::zero() || !ready_.empty() || !end_of_turn_.empty() || timers_->next() < now_ + pause) return;
+  running_.store(nullptr, std::memory_order_relaxed);
+  progress_.store(progress_.load(std::memory_order_relaxed) | 1, std::memory_order_relaxed);
+  timespec span{0, static_cast<long>(pause.count())};
+  nanosleep(&span, nullptr);
+}
+
 void Loop::wait() {
   int timeout = -1;
   if (!ready_.empty() || !end_of_turn_.empty()) {
@@ -151,6 +173,7 @@ void Loop::run() {
   while (!stopping_.load(std::memory_order_relaxed)) {
     drain_ready();
     if (stopping_.load(std::memory_order_relaxed)) break;
+    end_turn();
     wait();
   }
   drain_ready();  // frames that ended with the last task are freed from here

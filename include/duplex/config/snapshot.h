@@ -26,6 +26,7 @@ struct ServerSettings {
   int64_t max_connections = 10'000;
   int64_t max_streams = 100;  // a connection
   int64_t loops = 0;          // 0: one a core
+  Duration coalesce = std::chrono::microseconds(30);
 };
 
 struct PeerSettings {

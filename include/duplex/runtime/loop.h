@@ -58,6 +58,8 @@ class Timer : public TimerTag {
   Time due_{};
 };
 
+class Coalescer;
+class Histogram;
 class TimerWheel;
 class Scope;
 
@@ -116,6 +118,13 @@ class Loop {
 
   uint64_t turns() const { return turns_; }
 
+  // A call has come in: turns know how many they serve.
+  void count_call() { ++calls_; }
+  // Under load, a pause between turns so that more calls share each (src/runtime/coalescer.h). 0, the default: none.
+  void set_coalescing(Duration pause);
+  // Is told how many calls each turn that served any has served; null: nobody. It outlives the loop.
+  void set_calls_per_turn(Histogram* histogram) { calls_per_turn_ = histogram; }
+
   // Tasks that serve the loop itself, such as the keeper of a connection pool: cancelled when its own work has ended.
   // Null on a loop that nobody gave one.
   Scope* background() const { return background_; }
@@ -124,6 +133,7 @@ class Loop {
  private:
   void drain_ready();
   void run_posted();
+  void end_turn();
   void wait();
   void read_clock();
   void step() { progress_.store(progress_.load(std::memory_order_relaxed) + 2, std::memory_order_relaxed); }
@@ -137,6 +147,9 @@ class Loop {
   std::unique_ptr<TimerWheel> timers_;
   std::vector<Watch*> unwatched_;  // of the batch of events being handed out
   uint64_t turns_ = 0;
+  size_t calls_ = 0;  // of this turn
+  std::unique_ptr<Coalescer> coalescer_;
+  Histogram* calls_per_turn_ = nullptr;
   Scope* background_ = nullptr;
   std::atomic<uint64_t> progress_{0};
   std::atomic<const std::string_view*> running_{nullptr};
