@@ -7,6 +7,7 @@ Http1Client::Http1Client(Loop& loop, int fd, std::string peer, const Limits& lim
     : session_(std::make_unique<Http1Session>(loop, fd, std::move(peer), limits, changed)) {}
 Http1Client::~Http1Client() = default;
 
+Time Http1Client::free_since() const { return session_->free_since(); }
 bool Http1Client::usable() const { return session_->usable(); }
 bool Http1Client::has_room() const { return usable() && !session_->busy(); }
 size_t Http1Client::exchanges() const { return session_->busy() ? 1 : 0; }

@@ -3,6 +3,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 
 #include "http/http1_text.h"
@@ -115,17 +116,31 @@ Http1Session::Http1Session(Loop& loop, int fd, std::string peer, const Limits& l
       socket_(fd),
       changed_(changed),
       parser_(Http1Parser::Kind::kResponse, limits.max_head),
-      x_(*this) {
+      x_(*this),
+      free_since_(loop.now()) {
   if (!start_io())
     close_now(Status::resource_exhausted("the loop cannot watch one more socket"));
   else if (Time due = after(loop.now(), limits.idle); due != kNever)
     loop.arm(*this, due);
 }
 
+// Whether something waits on the socket of a kept connection: its end, or a server's parting words, of which the loop
+// has not heard yet. A request that left now would be lost, and nobody could say whether it was seen.
+bool Http1Session::has_changed_its_mind() const {
+  char octet;
+  ssize_t n = ::recv(socket_, &octet, 1, MSG_PEEK | MSG_DONTWAIT);
+  return n >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR);
+}
+
 Exchange* Http1Session::open(const Head& head, bool end) {
+  if (kept_ && has_changed_its_mind()) {
+    close_now(Status::unavailable("the connection was closed by the other side"));
+    return nullptr;
+  }
   x_.clear();
   in_use_ = true;
-  reusable_ = any_left_ = false;
+  reusable_ = false;
+  sent_before_ = octets_sent();
   unread_ = interims_ = 0;
   disarm();
   if (!x_.request_.head(head)) {
@@ -153,6 +168,8 @@ void Http1Session::release() {
   if (over_) return;
   x_.clear();
   unread_ = 0;
+  kept_ = true;
+  free_since_ = loop_.now();
   if (paused_) loop_.at_end_of_turn(*this);
   if (Time due = after(loop_.now(), limits_.idle); due != kNever) loop_.arm(*this, due);
   changed_.notify_all();
@@ -177,7 +194,7 @@ void Http1Session::close_now(const Status& why) {
   disarm();
   if (in_use_ && x_.error_.is_ok() && !x_.in_ended_) {
     x_.error_ = why;
-    x_.unsent_ = !any_left_ && out_.empty() && !x_.request_.begun();
+    x_.unsent_ = octets_sent() == sent_before_;
   }
   x_.unsent_octets_ = 0;
   x_.request_.drop();
@@ -313,11 +330,7 @@ void Http1Session::write_request() {
 void Http1Session::end_of_turn() {
   if (over_) return;
   write_request();
-  if (!write_blocked() && !out_.empty()) {
-    const size_t before = out_.size();
-    write_out();
-    any_left_ |= over_ || out_.size() < before;
-  }
+  if (!write_blocked() && !out_.empty()) write_out();
   if (over_) return;
   if (in_use_) {
     if (!may_continue_ && !armed()) loop_.arm(*this, after(loop_.now(), kContinueWait));

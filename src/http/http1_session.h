@@ -55,8 +55,10 @@ class Http1Session final : public SocketIo, private Timer {
   bool over() const { return over_; }
   bool usable() const { return !over_ && !ending_; }
   bool busy() const { return in_use_; }
+  Time free_since() const { return free_since_; }
   Notifier& ended() { return ended_; }
   const Status& why_over() const { return why_over_; }
+  // Null: the server has closed the connection meanwhile.
   Exchange* open(const Head& head, bool end);
   void release();
   void end();
@@ -74,6 +76,7 @@ class Http1Session final : public SocketIo, private Timer {
   bool take_head();
   void stop_sending();
   void answered();
+  bool has_changed_its_mind() const;
   void write_request();
   bool whole() const { return x_.in_ended_ && x_.request_.written() && out_.empty(); }
 
@@ -87,7 +90,9 @@ class Http1Session final : public SocketIo, private Timer {
   Buffer pending_;     // the beginning of a head
   size_t unread_ = 0;  // of the body: handed to the exchange and not consumed
   size_t interims_ = 0;
-  bool over_ = false, ending_ = false, in_use_ = false, paused_ = false, may_continue_ = false, any_left_ = false;
+  uint64_t sent_before_ = 0;  // octets, when the exchange was opened
+  Time free_since_;
+  bool over_ = false, ending_ = false, in_use_ = false, paused_ = false, may_continue_ = false, kept_ = false;
   bool reusable_ = false;
   Status why_over_;
 };

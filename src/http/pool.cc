@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <random>
 
+#include "duplex/http/http1.h"
+#include "duplex/http/http2_client.h"
+
 namespace duplex::http {
 namespace {
 
@@ -14,7 +17,13 @@ double random_unit() {
 }  // namespace
 
 Pool::Pool(Scope& scope, std::string name, Address endpoint, PoolSettings settings)
-    : scope_(scope), name_(std::move(name)), endpoint_(std::move(endpoint)), settings_(settings) {}
+    : scope_(scope),
+      name_(std::move(name)),
+      endpoint_(std::move(endpoint)),
+      settings_(settings),
+      max_connections_(settings.max_connections              ? settings.max_connections
+                       : settings.version == Version::kHttp2 ? 4
+                                                             : 32) {}
 
 Pool::~Pool() = default;
 
@@ -22,11 +31,14 @@ void Pool::drop_dead() {
   std::erase_if(clients_, [](const auto& client) { return !client->usable(); });
 }
 
-Http2Client* Pool::with_room() {
-  Http2Client* best = nullptr;
+std::shared_ptr<ClientConnection> Pool::with_room() const {
+  const std::shared_ptr<ClientConnection>* best = nullptr;
+  auto better = [](const ClientConnection& a, const ClientConnection& b) {
+    return a.exchanges() != b.exchanges() ? a.exchanges() < b.exchanges() : a.free_since() > b.free_since();
+  };
   for (auto& client : clients_)
-    if (client->has_room() && (!best || client->exchanges() < best->exchanges())) best = client.get();
-  return best;
+    if (client->has_room() && (!best || better(*client, **best))) best = &client;
+  return best ? *best : nullptr;
 }
 
 bool Pool::failing() const { return clients_.empty() && failures_ > 0 && scope_.context().loop().now() < not_before_; }
@@ -38,10 +50,32 @@ size_t Pool::load() const {
 }
 
 void Pool::connect() {
-  if (connecting_ || closed_ || clients_.size() >= settings_.max_connections) return;
-  if (failures_ > 0 && scope_.context().loop().now() < not_before_) return;
-  connecting_ = true;
-  scope_.spawn([this](Context& ctx) { return connect_now(ctx); });
+  if (closed_ || (failures_ > 0 && scope_.context().loop().now() < not_before_)) return;
+  // One HTTP/2 connection serves all who wait; over HTTP/1.1 each of them needs one.
+  const size_t wanted = settings_.version == Version::kHttp2 ? 1 : waiting_;
+  size_t more = wanted - std::min(wanted, connecting_);
+  const int failures = failures_;
+  // Each may be over at once (a Unix socket): one that failed ends the matter.
+  for (; more > 0 && failures_ == failures && clients_.size() + connecting_ < max_connections_; --more) {
+    ++connecting_;
+    scope_.spawn([this](Context& ctx) { return connect_now(ctx); });
+  }
+}
+
+std::shared_ptr<ClientConnection> Pool::make_client(Loop& loop, int fd) {
+  if (settings_.version == Version::kHttp2)
+    return std::make_shared<Http2Client>(loop, fd, endpoint_.to_string(), settings_.limits, changed_);
+  return std::make_shared<Http1Client>(loop, fd, endpoint_.to_string(), settings_.limits, changed_);
+}
+
+// Attempts that fail together count once.
+void Pool::connect_failed(Time now) {
+  if (now < not_before_) return;
+  ++failures_;
+  double longest =
+      static_cast<double>(settings_.backoff_base.count()) * static_cast<double>(1 << std::min(failures_ - 1, 20));
+  longest = std::min(longest, static_cast<double>(settings_.backoff_cap.count()));
+  not_before_ = after(now, Duration(static_cast<int64_t>(longest * random_unit())));
 }
 
 Task<void> Pool::connect_now(Context& ctx) {
@@ -50,26 +84,21 @@ Task<void> Pool::connect_now(Context& ctx) {
     explicit Count(size_t& tasks) : n(tasks) { ++n; }
     ~Count() { --n; }
   } count(tasks_);
-  std::shared_ptr<Http2Client> client;
+  std::shared_ptr<ClientConnection> client;
   {
     Context bounded(ctx, settings_.connect_timeout);
     Result<Fd> fd = co_await connect_to(bounded, endpoint_);
     if (fd) {
-      client =
-          std::make_shared<Http2Client>(ctx.loop(), fd->release(), endpoint_.to_string(), settings_.limits, changed_);
+      client = make_client(ctx.loop(), fd->release());
     } else {
       last_failure_ = fd.error().code() == Code::kDeadlineExceeded
                           ? Status::unavailable("no answer within " + show_duration(settings_.connect_timeout))
                           : fd.error();
     }
   }
-  connecting_ = false;
+  --connecting_;
   if (!client || closed_) {
-    ++failures_;
-    double longest =
-        static_cast<double>(settings_.backoff_base.count()) * static_cast<double>(1 << std::min(failures_ - 1, 20));
-    longest = std::min(longest, static_cast<double>(settings_.backoff_cap.count()));
-    not_before_ = after(ctx.loop().now(), Duration(static_cast<int64_t>(longest * random_unit())));
+    connect_failed(ctx.loop().now());
     changed_.notify_all();
     co_return;
   }
@@ -88,14 +117,10 @@ Task<Result<Pool::Lease>> Pool::open(Context& ctx, const MakeHead& make_head, bo
     if (ctx.cancelled()) co_return ctx.why();
     if (closed_) co_return Status::unavailable(name_ + " (" + endpoint_.to_string() + "): the client is closed");
     drop_dead();
-    if (Http2Client* client = with_room()) {
-      for (auto& shared : clients_) {
-        if (shared.get() != client) continue;
-        Exchange* x = client->open(make_head(), end);
-        if (!x) break;
-        co_return Lease(shared, *x);
-      }
-      continue;
+    if (std::shared_ptr<ClientConnection> client = with_room()) {
+      Exchange* x = client->open(make_head(), end);
+      if (!x) continue;  // not usable any more
+      co_return Lease(std::move(client), *x);
     }
     if (failing())
       co_return Status::unavailable(name_ + " (" + endpoint_.to_string() +
@@ -107,12 +132,16 @@ Task<Result<Pool::Lease>> Pool::open(Context& ctx, const MakeHead& make_head, bo
       waiting.counted = true;
       ++waiting_;
     }
+    const int failures = failures_;
     connect();
-    int failures = failures_;
-    Context bounded(ctx);  // a pause after a failure ends by itself
-    if (!connecting_ && failures_ > 0 && clients_.size() < settings_.max_connections) bounded.set_deadline(not_before_);
-    Status s = co_await changed_.wait(bounded);
-    if (!s.is_ok() && !ctx.cancelled()) continue;
+    Status s;
+    // A connect may be over at once (a Unix socket, no route); then it has notified before anybody waited.
+    if (failures_ == failures && !with_room()) {
+      Context bounded(ctx);  // a pause after a failure ends by itself
+      if (!connecting_ && failures_ > 0 && clients_.size() < max_connections_) bounded.set_deadline(not_before_);
+      s = co_await changed_.wait(bounded);
+      if (!s.is_ok() && !ctx.cancelled()) continue;
+    }
     if (!s.is_ok()) {
       if (s.code() == Code::kDeadlineExceeded && clients_.empty())
         co_return Status::deadline_exceeded(name_ + " (" + endpoint_.to_string() + "): no connection in time");
@@ -124,7 +153,7 @@ Task<Result<Pool::Lease>> Pool::open(Context& ctx, const MakeHead& make_head, bo
   }
 }
 
-Task<void> Pool::keep(Context& ctx, std::shared_ptr<Http2Client> client) {
+Task<void> Pool::keep(Context& ctx, std::shared_ptr<ClientConnection> client) {
   changed_.notify_all();
   Status waited;
   while (waited.is_ok() && !client->over()) waited = co_await client->ended().wait(ctx);

@@ -27,6 +27,8 @@ class SocketIo : public Watch, public EndOfTurn {
   void pause_reading() { reading_ = false; }
   void resume_reading();
   void close_socket();
+  // Octets that the system has taken so far.
+  uint64_t octets_sent() const { return octets_sent_; }
   bool open() const { return fd_ >= 0; }
 
   // A batch of octets arrived. After it, one end of turn.
@@ -44,6 +46,7 @@ class SocketIo : public Watch, public EndOfTurn {
   void read_some(bool to_the_end);
   void fail(int error);
   int fd_;
+  uint64_t octets_sent_ = 0;
   bool write_blocked_ = false, reading_ = true, readable_ = false, eof_seen_ = false, hangup_ = false, failed_ = false;
 };
 

@@ -1,5 +1,6 @@
-// Pool: the HTTP/2 connections of one loop to one endpoint. It connects when somebody needs it, waits a growing time
-// after a failure, and shares each connection among its callers.
+// Pool: the connections of one loop to one endpoint, all of one version of HTTP. It connects when somebody needs it and
+// waits a growing time after a failure. Callers share an HTTP/2 connection; one of HTTP/1.1 is kept between exchanges,
+// and of those that are free the one that was used last is taken, so that what is not needed any more grows old.
 #pragma once
 
 #include <functional>
@@ -7,18 +8,20 @@
 #include <string>
 #include <vector>
 
-#include "duplex/http/http2_client.h"
+#include "duplex/http/client_connection.h"
 #include "duplex/runtime/scope.h"
 #include "duplex/runtime/socket.h"
 
 namespace duplex::http {
 
 struct PoolSettings {
+  Version version = Version::kHttp2;  // HTTP/2 by prior knowledge: nothing is negotiated
   Duration connect_timeout = std::chrono::seconds(2);
   Duration backoff_base = std::chrono::milliseconds(50);  // doubles with each failure, up to the cap; with full jitter
   Duration backoff_cap = std::chrono::seconds(5);
-  size_t max_connections = 4;  // to the endpoint, of this loop; opened only when those there are full
-  size_t max_waiting = 1024;   // callers that wait for a stream: RESOURCE_EXHAUSTED past it
+  // To the endpoint, of this loop; opened only when those there are full. 0: 4, or 32 over HTTP/1.1.
+  size_t max_connections = 0;
+  size_t max_waiting = 1024;  // callers that wait for their turn: RESOURCE_EXHAUSTED past it
   Limits limits;
 };
 
@@ -31,7 +34,7 @@ class Pool {
 
   class Lease {
    public:
-    Lease(std::shared_ptr<Http2Client> client, Exchange& exchange) : client_(std::move(client)), x_(&exchange) {}
+    Lease(std::shared_ptr<ClientConnection> client, Exchange& exchange) : client_(std::move(client)), x_(&exchange) {}
     Lease(Lease&& o) noexcept : client_(std::move(o.client_)), x_(std::exchange(o.x_, nullptr)) {}
     Lease& operator=(Lease&&) = delete;
     ~Lease() {
@@ -40,7 +43,7 @@ class Pool {
     Exchange& exchange() const { return *x_; }
 
    private:
-    std::shared_ptr<Http2Client> client_;
+    std::shared_ptr<ClientConnection> client_;
     Exchange* x_;
   };
   using MakeHead = std::function<Head()>;
@@ -60,19 +63,22 @@ class Pool {
   bool idle() const { return tasks_ == 0; }
 
  private:
-  struct Connecting;
-  Http2Client* with_room();
+  std::shared_ptr<ClientConnection> with_room() const;
   void drop_dead();
   void connect();
+  std::shared_ptr<ClientConnection> make_client(Loop& loop, int fd);
+  void connect_failed(Time now);
   Task<void> connect_now(Context& ctx);
-  Task<void> keep(Context& ctx, std::shared_ptr<Http2Client> client);
+  Task<void> keep(Context& ctx, std::shared_ptr<ClientConnection> client);
 
   Scope& scope_;
   const std::string name_;
   const Address endpoint_;
   const PoolSettings settings_;
-  std::vector<std::shared_ptr<Http2Client>> clients_;
-  bool connecting_ = false, closed_ = false;
+  const size_t max_connections_;
+  std::vector<std::shared_ptr<ClientConnection>> clients_;
+  size_t connecting_ = 0;
+  bool closed_ = false;
   int failures_ = 0;
   size_t waiting_ = 0, tasks_ = 0;
   Time not_before_{};
