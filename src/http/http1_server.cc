@@ -1,5 +1,6 @@
 #include "http/http1_server.h"
 
+#include <poll.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -20,6 +21,11 @@ constexpr size_t kTurnWrite = 256 * 1024;     // what one turn puts together for
 constexpr size_t kDiscardLimit = 256 * 1024;  // an unread rest of a body up to this is read away
 constexpr size_t kLingerOctets = 1 << 20;     // what a closing connection reads away
 constexpr Duration kLingerTime = std::chrono::seconds(1);
+
+bool closed_both_ways(int socket) {
+  pollfd polled{socket, 0, 0};
+  return ::poll(&polled, 1, 0) == 1 && (polled.revents & POLLHUP);
+}
 
 class Http1Server;
 
@@ -395,6 +401,8 @@ void Http1Server::on_eof(int error) {
   }
   // A caller may close its half when it has asked; but half a request is no request.
   if (!x_.in_ended_) return gone("it closed the connection before its request was whole");
+  // A Unix socket knows no reset, but tells a close from a closed half.
+  if (phase_ == Phase::kServing && closed_both_ways(socket_)) return gone("it left before its answer");
   // One that closes while its answer streams and is silent has left: nothing else would tell until the next write, and
   // that may be long. While there is something to write, the write tells.
   bool silent = x_.unsent_octets() == 0 && !write_blocked();

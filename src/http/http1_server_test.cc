@@ -423,6 +423,14 @@ TEST(Http1Server, HalfClosedCallerIsAnswered) {
   EXPECT_TRUE(s.wait_for_end());
 }
 
+TEST(Http1Server, ACallerThatClosesAltogetherIsHeardEvenOnAUnixSocket) {
+  Served s;
+  s.send("GET /wait HTTP/1.1\r\nHost: a\r\n\r\n");
+  s.close();
+  EXPECT_TRUE(s.wait_for_end());
+  EXPECT_EQ(s.handler.cancelled, 1);
+}
+
 TEST(Http1Server, Http10) {
   {
     Served s;

@@ -105,7 +105,7 @@ void Http1ClientExchange::send_end(const Metadata& trailers) {
   session_.want_write();
 }
 
-void Http1ClientExchange::reset(Reset) { session_.close_now(Status::cancelled("the exchange was reset")); }
+void Http1ClientExchange::reset(Reset) { session_.abandon(Status::cancelled("the exchange was reset")); }
 
 // ---- the connection ----
 
@@ -162,6 +162,7 @@ void Http1Session::release() {
   in_use_ = false;
   disarm();
   bool refused = x_.unsent_ && reusable_;
+  if (!over_ && !refused && !x_.in_ended_) return abandon(Status::cancelled("the exchange was left before its end"));
   if (!over_ && !refused && (!whole() || !reusable_))
     return close_now(Status::unavailable("its last exchange did not allow another"));
   if (!over_ && ending_) return close_now(Status::unavailable("the connection has ended"));
@@ -173,6 +174,14 @@ void Http1Session::release() {
   if (paused_) loop_.at_end_of_turn(*this);
   if (Time due = after(loop_.now(), limits_.idle); due != kNever) loop_.arm(*this, due);
   changed_.notify_all();
+}
+
+// A server may take a plain close for a caller that has asked and now listens; a reset says that nobody does.
+void Http1Session::abandon(const Status& why) {
+  if (over_) return;
+  struct linger now{1, 0};
+  ::setsockopt(socket_, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+  close_now(why);
 }
 
 void Http1Session::end() {

@@ -76,6 +76,7 @@ class Http1Session final : public SocketIo, private Timer {
   bool take_head();
   void stop_sending();
   void answered();
+  void abandon(const Status& why);
   bool has_changed_its_mind() const;
   void write_request();
   bool whole() const { return x_.in_ended_ && x_.request_.written() && out_.empty(); }

@@ -2,6 +2,7 @@
 #include "duplex/http/pool.h"
 
 #include <gtest/gtest.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -371,6 +372,41 @@ TEST(Pool, AFailureThatIsThereAtOnceIsToldAtOnce) {
       }
     });
   }
+}
+
+TEST(Http1Pool, AnExchangeLeftEarlyIsResetSoThatTheServerHears) {
+  std::promise<void> came;
+  std::promise<int> why;
+  std::promise<uint16_t> port;
+  std::thread server([&] {
+    int listening = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in at{};
+    at.sin_family = AF_INET;
+    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof at;
+    EXPECT_EQ(::bind(listening, reinterpret_cast<sockaddr*>(&at), size), 0);
+    EXPECT_EQ(::listen(listening, 1), 0);
+    ::getsockname(listening, reinterpret_cast<sockaddr*>(&at), &size);
+    port.set_value(ntohs(at.sin_port));
+    int fd = ::accept(listening, nullptr, nullptr);
+    EXPECT_NE(Peer::request(fd), "");
+    came.set_value();
+    char c;
+    why.set_value(::recv(fd, &c, 1, 0) < 0 ? errno : 0);
+    ::close(fd);
+    ::close(listening);
+  });
+  const Address address = *Address::of_ip("127.0.0.1", port.get_future().get());
+  with_pool(address, http1(), [&](Context& ctx, Pool& pool) -> Task<void> {
+    auto make_head = [] { return get(); };
+    {
+      Result<Pool::Lease> lease = co_await pool.open(ctx, make_head, true);
+      std::future<void> there = came.get_future();
+      while (there.wait_for(0s) != std::future_status::ready) (void)co_await yield(ctx);
+    }
+    EXPECT_EQ(why.get_future().get(), ECONNRESET);
+  });
+  server.join();
 }
 
 // A server that stops listens no more but finishes what it has: whoever waits for that must not try without a pause.
