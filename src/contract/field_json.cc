@@ -21,9 +21,10 @@ bool is_plain_message(const FieldDescriptor& field) {
 
 }  // namespace
 
-Result<Bytes> field_from_json(const Type& type, const FieldDescriptor& field, std::string_view json) {
+Result<Bytes> field_from_json(const Type& type, const FieldDescriptor& field, std::string_view json,
+                              const JsonReading& reading) {
   if (is_plain_message(field)) {
-    auto inner = json_to_proto(type.contract().type_of(*field.message_type()), json);
+    auto inner = json_to_proto(type.contract().type_of(*field.message_type()), json, reading);
     if (!inner) return inner.error();
     std::string out;
     wire::put_bytes(out, static_cast<uint32_t>(field.number()), inner->view());
@@ -36,7 +37,7 @@ Result<Bytes> field_from_json(const Type& type, const FieldDescriptor& field, st
   whole += ':';
   whole += json;
   whole += '}';
-  return json_to_proto(type, whole);
+  return json_to_proto(type, whole, reading);
 }
 
 Result<Bytes> field_to_json(const Type& type, const FieldDescriptor& field, std::string_view wire_bytes,

@@ -11,7 +11,8 @@
 namespace duplex::contract {
 
 // Bytes of a message of `type` in which `field` holds the value that `json` is.
-Result<Bytes> field_from_json(const Type& type, const google::protobuf::FieldDescriptor& field, std::string_view json);
+Result<Bytes> field_from_json(const Type& type, const google::protobuf::FieldDescriptor& field, std::string_view json,
+                              const JsonReading& reading = {});
 
 // The value of `field` in the message `wire`. A field that is absent is what the options make of it: zero or null.
 Result<Bytes> field_to_json(const Type& type, const google::protobuf::FieldDescriptor& field, std::string_view wire,

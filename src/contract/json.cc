@@ -22,12 +22,13 @@ std::string text_of(const pb::util::Status& status) {
 
 }  // namespace
 
-Result<Bytes> json_to_proto(const Type& type, std::string_view json) {
+Result<Bytes> json_to_proto(const Type& type, std::string_view json, const JsonReading& reading) {
   if (json.size() > static_cast<size_t>(INT32_MAX)) return too_large();
   Buffer out(json.size() / 2 + 16);
   pb::io::ArrayInputStream input(json.data(), static_cast<int>(json.size()));
   BufferStream output(out);
   pb::util::JsonParseOptions parse;
+  parse.ignore_unknown_fields = reading.skip_unknown;
   const auto status = pb::util::JsonToBinaryStream(&type.contract().resolver(), type.url(), &input, &output, parse);
   if (!status.ok()) return Status::invalid_argument("JSON of " + type.name() + ": " + text_of(status));
   return out.take();

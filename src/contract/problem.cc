@@ -83,6 +83,9 @@ Code code_named(std::string_view name, Code otherwise) {
   return otherwise;
 }
 
+// A google.rpc.Status has a number there; one of HTTP's is none of ours.
+bool is_code(double number) { return number >= 1 && number <= 16; }
+
 }  // namespace
 
 std::string problem_json(const Status& status, const Contract* contract, int http) {
@@ -116,12 +119,22 @@ Status status_from_problem(int http_status, std::string_view body, const Contrac
   pb::Struct problem;
   if (pb::util::JsonStringToMessage({body.data(), body.size()}, &problem).ok()) {
     code = code_named(text_member(problem, "code"), code);
-    message = text_member(problem, "detail");
-    if (message.empty()) message = text_member(problem, "title");
+    if (const pb::Value* number = member(problem, "code"); number && is_code(number->number_value()))
+      code = code_of(static_cast<uint64_t>(number->number_value()));
+    for (const char* name : {"detail", "message", "title"})
+      if (message.empty()) message = text_member(problem, name);
     if (auto list = find_json_member(body, "details")) details = read_details(*list, any_type(contract));
   }
   if (message.empty()) message = "HTTP " + std::to_string(http_status) + " " + std::string(http_reason(http_status));
   return Status(code, std::move(message), std::move(details));
+}
+
+std::optional<Status> status_from_error_line(std::string_view line, const Contract* contract) {
+  auto error = find_json_member(line, "error");
+  if (!error) return std::nullopt;
+  for (const char* name : {"type", "title", "status", "code"})
+    if (!find_json_member(*error, name)) return std::nullopt;
+  return status_from_problem(500, *error, contract);
 }
 
 }  // namespace duplex::contract

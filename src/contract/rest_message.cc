@@ -50,6 +50,13 @@ Result<std::string> text_at(const Contract& contract, const FieldPath& path, std
   return texts.empty() ? std::string() : texts.back();
 }
 
+bool is_present(std::string_view wire_bytes, const google::protobuf::FieldDescriptor& field) {
+  wire::Reader reader(wire_bytes);
+  for (wire::Field part; reader.next(part);)
+    if (part.number == static_cast<uint32_t>(field.number())) return true;
+  return false;
+}
+
 // Whether `value` is what the segments of `variable` match.
 bool fits(const PathTemplate& path, const PathTemplate::Variable& variable, std::string_view value) {
   for (size_t i = 0; i < variable.count; ++i) {
@@ -139,7 +146,7 @@ Result<RestRequest> split_request(const HttpRule& rule, std::string_view wire_by
   std::string query;
   if (Status s = write_query(query, rule, wire_bytes); !s.is_ok()) return s;
   made.target = query.empty() ? std::move(*path) : *path + "?" + query;
-  if (rule.has_body()) {
+  if (rule.has_body() && (rule.whole_body() || is_present(wire_bytes, *rule.body_field))) {
     JsonOptions sparse = options;
     sparse.print_zeros = false;  // a zero that is not there is a zero
     const Type& type = rule.method->input();
@@ -154,7 +161,10 @@ Result<RestRequest> split_request(const HttpRule& rule, std::string_view wire_by
 Result<Bytes> assemble_response(const HttpRule& rule, std::string_view body) {
   const Type& type = rule.method->output();
   if (is_blank(body)) return Bytes();
-  return rule.response_field ? field_from_json(type, *rule.response_field, body) : json_to_proto(type, body);
+  JsonReading lenient;
+  lenient.skip_unknown = true;
+  return rule.response_field ? field_from_json(type, *rule.response_field, body, lenient)
+                             : json_to_proto(type, body, lenient);
 }
 
 }  // namespace duplex::contract

@@ -15,9 +15,15 @@ struct JsonOptions {
   bool print_zeros = true;  // fields without presence are written even if they are zero or empty
 };
 
+struct JsonReading {
+  // Fields that the type does not have, and names that an enum does not have, are skipped: a server that is newer than
+  // its client adds them.
+  bool skip_unknown = false;
+};
+
 // Error: INVALID_ARGUMENT that names the field (one that the type does not have, a value that does not fit) or says
 // that the text is not JSON.
-Result<Bytes> json_to_proto(const Type& type, std::string_view json);
+Result<Bytes> json_to_proto(const Type& type, std::string_view json, const JsonReading& reading = {});
 
 // Error: INVALID_ARGUMENT if `wire` is not a message of that type, or holds an Any whose type the contract does not
 // know.

@@ -6,6 +6,7 @@
 // contract does not know is {"@type": url, "value": base64}. So the way there and back loses nothing.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -21,8 +22,13 @@ inline constexpr std::string_view kProblemType = "application/problem+json";
 std::string problem_json(const Status& status, const Contract* contract = nullptr, int http = 0);
 
 // What an HTTP answer that is not 2xx says: the `code` of a problem if it is one, else the code closest to
-// `http_status`; `detail`, else `title`, else the reason phrase as message. Never OK, never fails: a body that is no
-// problem is left alone. A detail that cannot be read is dropped.
+// `http_status`; `detail`, else `title`, else the reason phrase as message. A google.rpc.Status as JSON, which other
+// transcoders of gRPC answer with, is read too. Never OK, never fails: a body that is neither is left alone. A detail
+// that cannot be read is dropped.
 Status status_from_problem(int http_status, std::string_view body, const Contract* contract = nullptr);
+
+// What the last line of a stream of JSON lines says if the call failed after the first message: {"error": problem}.
+// nullopt: the line is a message (one that has a field `error` too is told apart by what a problem holds).
+std::optional<Status> status_from_error_line(std::string_view line, const Contract* contract = nullptr);
 
 }  // namespace duplex::contract

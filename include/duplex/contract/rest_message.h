@@ -27,12 +27,12 @@ Result<Bytes> render_response(const HttpRule& rule, std::string_view wire, const
 // The other way round, for a client of a REST service.
 struct RestRequest {
   std::string target;  // path and query
-  Bytes body;          // JSON; empty if the rule has none
+  Bytes body;          // JSON; empty if the rule has none, or the one field that would be it is absent
 };
 // Error: INVALID_ARGUMENT if a path variable is empty or does not fit the template, or the bytes are malformed.
 Result<RestRequest> split_request(const HttpRule& rule, std::string_view wire, const JsonOptions& options = {});
 
-// The response's protobuf bytes out of the JSON of a body.
+// The response's protobuf bytes out of the JSON of a body. What its type does not know is skipped.
 Result<Bytes> assemble_response(const HttpRule& rule, std::string_view body);
 
 }  // namespace duplex::contract
