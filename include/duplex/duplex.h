@@ -7,6 +7,7 @@
 #include "duplex/app/server.h"
 #include "duplex/contract/typed.h"
 #include "duplex/contract/typed_client.h"
+#include "duplex/protocols/http_client.h"
 #include "duplex/runtime/blocking.h"
 #include "duplex/runtime/channel.h"
 #include "duplex/runtime/run.h"

@@ -69,10 +69,8 @@ Task<void> Dispatcher::serve_rest(Context& ctx, http::Exchange& x, std::string_v
     return Task<void>::ready();
   }
   const Target& target = rest_methods_.at(match.rule->method);
-  if (!target.method->service_streams && settings_.timeout > Duration::zero())
-    ctx.set_deadline(after(ctx.loop().now(), settings_.timeout));
   return rest::serve(ctx, x, *match.rule, match.captures, *target.method, *target.chain,
-                     rest::ServerSettings{.max_message = settings_.max_message});
+                     rest::ServerSettings{.max_message = settings_.max_message, .timeout = settings_.timeout});
 }
 
 void Dispatcher::answer_no_route(http::Exchange& x, std::string_view path, const contract::RouteMatch& match) const {

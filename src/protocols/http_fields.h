@@ -15,6 +15,8 @@ inline Metadata plain_fields(const Metadata& user) {
   return fields;
 }
 
+// Is `essence` ("text/event-stream") what a content-type names, whatever its parameters?
+bool has_type(std::string_view content_type, std::string_view essence);
 // "application/json", "application/merge-patch+json; charset=utf-8", ...
 bool is_json(std::string_view content_type);
 

@@ -5,30 +5,14 @@
 #include "duplex/contract/problem.h"
 #include "duplex/contract/rest_message.h"
 #include "duplex/service/pipe.h"
+#include "protocols/grpc_wire.h"
 #include "protocols/http_fields.h"
+#include "protocols/whole_body.h"
 
 namespace duplex::rest {
 namespace {
 
 constexpr std::string_view kJson = "application/json", kSse = "text/event-stream", kNdjson = "application/x-ndjson";
-
-// The whole body, or why not: RESOURCE_EXHAUSTED past the limit.
-Task<Result<Bytes>> read_body(Context& ctx, http::Exchange& x, size_t limit) {
-  Buffer whole;
-  for (;;) {
-    if (Status s = co_await http::wait_body(ctx, x); !s.is_ok()) co_return s;
-    size_t arrived = x.body().size();
-    if (whole.size() + arrived > limit)
-      co_return Status::resource_exhausted("the body is larger than " + std::to_string(limit) + " octets");
-    if (whole.empty())
-      std::swap(whole, x.body());
-    else
-      whole.append(x.body().view());
-    x.body().clear();
-    x.consumed(arrived);
-    if (x.ended()) co_return whole.take();
-  }
-}
 
 // Replies as they come: SSE or NDJSON.
 class StreamOut final : public Sink {
@@ -103,6 +87,18 @@ void answer_one(http::Exchange& x, const contract::HttpRule& rule, const Keep& k
   x.send_end(Metadata());
 }
 
+// The caller's, else the server's own for calls that are not meant to last.
+Status set_deadline(Context& ctx, const Metadata& fields, const Method& method, Duration otherwise) {
+  if (auto text = fields.find("grpc-timeout")) {
+    auto timeout = grpc::parse_timeout(*text);
+    if (!timeout) return Status::invalid_argument("grpc-timeout is not 1 to 8 digits and one of H, M, S, m, u, n");
+    ctx.set_deadline(after(ctx.loop().now(), *timeout));
+  } else if (!method.service_streams && otherwise > Duration::zero()) {
+    ctx.set_deadline(after(ctx.loop().now(), otherwise));
+  }
+  return {};
+}
+
 }  // namespace
 
 void answer_problem(http::Exchange& x, const Status& status, int http_status, const Metadata& fields,
@@ -129,7 +125,11 @@ Task<void> serve(Context& ctx, http::Exchange& x, const contract::HttpRule& rule
                    contract);
     co_return;
   }
-  Result<Bytes> body = co_await read_body(ctx, x, settings.max_message);
+  if (Status s = set_deadline(ctx, head.fields, method, settings.timeout); !s.is_ok()) {
+    answer_problem(x, s, 0, {}, contract);
+    co_return;
+  }
+  Result<Bytes> body = co_await read_whole_body(ctx, x, settings.max_message);
   if (!body) {
     int code = body.error().code() == Code::kResourceExhausted ? 413 : 0;
     answer_problem(x, body.error(), code, {}, contract);

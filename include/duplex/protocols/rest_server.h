@@ -1,6 +1,9 @@
 // The server half of REST: a method's google.api.http rule makes its Call out of path, query and JSON body, and its
 // Outcome becomes the HTTP status, with RFC 9457 problem details for errors.
 //
+// The field `grpc-timeout` says how long the caller waits, in gRPC's form: 1 to 8 digits and one of H, M, S, m, u, n
+// ("250m": 250 ms). Other transcoders of gRPC read the same; 400 if it is malformed.
+//
 // A stream of replies leaves as Server-Sent Events or as NDJSON, as `Accept` says (text/event-stream; else NDJSON).
 // A failure after the first message ends SSE with `event: error` and NDJSON with a last {"error": {...}} line.
 #pragma once
@@ -17,6 +20,7 @@ namespace duplex::rest {
 
 struct ServerSettings {
   size_t max_message = 4 << 20;  // octets of one request body; past it 413
+  Duration timeout{};            // of a unary call that brings none; zero: none
 };
 
 // Serves one exchange that `rule` matched, through `service`, to the last word. `captures` borrow from the target.

@@ -1,0 +1,100 @@
+#include "duplex/protocols/http_client.h"
+
+#include "duplex/runtime/scope.h"
+#include "protocols/callee.h"
+#include "protocols/http_fields.h"
+
+namespace duplex::plain {
+namespace {
+
+http::Head head_of(const Call& call, const std::string& authority) {
+  http::Head head;
+  head.method = call.metadata.find(":method").value_or("GET");
+  head.target = call.metadata.find(":path").value_or("/");
+  head.authority = call.metadata.find(":authority").value_or(authority);
+  head.scheme = "http";
+  if (auto length = call.metadata.find("content-length")) head.fields.add("content-length", *length);
+  add_plain_fields(head.fields, call.metadata);
+  return head;
+}
+
+// Sends what the caller streams, as there is room. An error of the source breaks the exchange off.
+Task<void> pump(Context& ctx, Source& in, http::Exchange& x, Status& failure) {
+  for (;;) {
+    Result<std::optional<Message>> m = co_await in.next(ctx);
+    if (!m) {
+      if (ctx.cancelled()) co_return;
+      failure = m.error();
+      x.reset(http::Reset::kCancel);
+      co_return;
+    }
+    if (!*m) break;
+    if (Status s = co_await http::wait_room(ctx, x); !s.is_ok()) co_return;
+    x.send((**m).bytes.view());
+  }
+  x.send_end(in.trailers());
+}
+
+// The answer, octet by octet as it comes.
+Task<Outcome> respond(Context& ctx, const Callee& callee, http::Exchange& x, Sink& out) {
+  Outcome headed = co_await callee.wait_head(ctx, x);
+  if (!headed.status.is_ok()) co_return headed;
+  Metadata head;
+  head.add(":status", std::to_string(x.head().status));
+  if (auto length = x.head().fields.find("content-length")) head.add("content-length", *length);
+  add_plain_fields(head, x.head().fields);
+  if (Status s = co_await out.head(ctx, std::move(head)); !s.is_ok()) co_return s;
+  for (;;) {
+    if (Status s = co_await http::wait_body(ctx, x); !s.is_ok()) {
+      if (ctx.cancelled()) co_return s;
+      co_return callee.broken(x);
+    }
+    if (x.body().empty()) co_return Outcome(Status(), x.trailers());
+    Message chunk(x.body().take(), Format::kOpaque);
+    const size_t size = chunk.bytes.size();
+    if (Status s = co_await out.write(ctx, std::move(chunk)); !s.is_ok()) co_return s;
+    x.consumed(size);
+  }
+}
+
+}  // namespace
+
+Client::Client(http::Pool& pool, ClientSettings settings)
+    : callee_(std::make_unique<Callee>(pool, std::move(settings.name), std::move(settings.authority))) {}
+
+Client::~Client() = default;
+
+Task<Outcome> Client::call(Context& ctx, Call& c) {
+  auto make_head = [&] { return head_of(c, callee_->authority()); };
+  if (!c.method->caller_streams) {  // one message, or none: no child task
+    Result<std::optional<Message>> m = co_await c.in->next(ctx);
+    if (!m) co_return Outcome::never_sent(m.error());
+    const bool empty = !*m || (**m).bytes.empty();
+    Result<http::Pool::Lease> lease = co_await callee_->pool().open(ctx, make_head, empty);
+    if (!lease) co_return Outcome::never_sent(lease.error());
+    http::Exchange& x = lease->exchange();
+    if (!empty) {
+      x.send((**m).bytes.view());
+      x.send_end(Metadata());
+    }
+    co_return co_await respond(ctx, *callee_, x, *c.out);
+  }
+  Result<http::Pool::Lease> lease = co_await callee_->pool().open(ctx, make_head, false);
+  if (!lease) co_return Outcome::never_sent(lease.error());
+  http::Exchange& x = lease->exchange();
+  Status failure;
+  Outcome outcome;
+  {
+    Context both_ctx(ctx);
+    Scope scope(both_ctx);
+    Source& in = *c.in;
+    scope.spawn([&](Context& child) { return pump(child, in, x, failure); });
+    outcome = co_await respond(both_ctx, *callee_, x, *c.out);
+    both_ctx.cancel(Status::cancelled("the exchange has ended"));
+    co_await scope.join();
+  }
+  if (!failure.is_ok()) co_return failure;
+  co_return outcome;
+}
+
+}  // namespace duplex::plain

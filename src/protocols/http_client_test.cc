@@ -1,0 +1,207 @@
+// The client half of plain HTTP against our own server half and against raw servers.
+#include "duplex/protocols/http_client.h"
+
+#include <gtest/gtest.h>
+
+#include "duplex/protocols/http_server.h"
+#include "protocols/test_server.h"
+
+namespace duplex::plain {
+namespace {
+
+using namespace std::chrono_literals;
+using http::Version;
+
+const Method kRoute("http:POST /echo", true, true);
+
+// Answers 201 with what it was asked in fields, and the body as it comes.
+class Echo final : public Service {
+ public:
+  Task<Outcome> call(Context& ctx, Call& c) override {
+    Metadata head;
+    head.add(":status", "201");
+    for (const char* name : {":method", ":path", ":authority", "x-of-caller"})
+      if (auto value = c.metadata.find(name)) head.add("x-" + std::string(name + (*name == ':')), *value);
+    if (Status s = co_await c.out->head(ctx, std::move(head)); !s.is_ok()) co_return s;
+    for (;;) {
+      Result<std::optional<Message>> m = co_await c.in->next(ctx);
+      if (!m) co_return m.error();
+      if (!*m) co_return Outcome();
+      if (Status s = co_await c.out->write(ctx, std::move(**m)); !s.is_ok()) co_return s;
+    }
+  }
+};
+
+Task<Result<Answer>> fetch_from(http::Pool& pool, Context& ctx, const Request& request, size_t most = 4 << 20) {
+  ClientSettings settings;
+  settings.name = "peer";
+  Client client(pool, settings);
+  co_return co_await fetch(client, ctx, request, most);
+}
+
+class HttpClientOver : public testing::TestWithParam<Version> {
+ protected:
+  void with_echo(TestServer::Body body) {
+    TestServer::run(
+        GetParam(), [this](Context& ctx, http::Exchange& x) { return serve(ctx, x, kRoute, echo_); }, std::move(body));
+  }
+  void with(TestServer::Serve serve, TestServer::Body body) {
+    TestServer::run(GetParam(), std::move(serve), std::move(body));
+  }
+
+ private:
+  Echo echo_;
+};
+INSTANTIATE_TEST_SUITE_P(Both, HttpClientOver, testing::Values(Version::kHttp11, Version::kHttp2),
+                         [](const auto& p) { return p.param == Version::kHttp2 ? "Http2" : "Http11"; });
+
+TEST_P(HttpClientOver, OneRequestAndItsAnswerWhole) {
+  with_echo([](Context& ctx, http::Pool& pool) -> Task<void> {
+    for (const char* body : {"hello", ""}) {
+      Request request("POST", "/echo?x=1", Bytes::copy(body));
+      request.fields.add("x-of-caller", "v");
+      request.fields.add("connection", "close");  // not the caller's to say
+      Result<Answer> a = co_await fetch_from(pool, ctx, request);
+      EXPECT_TRUE(a) << a.error().to_string();
+      if (!a) co_return;
+      EXPECT_EQ(a->status, 201);
+      EXPECT_EQ(a->body.view(), body);
+      EXPECT_EQ(a->fields.find("x-method"), "POST");
+      EXPECT_EQ(a->fields.find("x-path"), "/echo?x=1");
+      EXPECT_EQ(a->fields.find("x-authority"), pool.endpoint().to_string());
+      EXPECT_EQ(a->fields.find("x-x-of-caller"), "v");
+      EXPECT_FALSE(a->fields.find(":status"));
+    }
+  });
+}
+
+TEST_P(HttpClientOver, AnHttpErrorIsAnAnswer) {
+  with(
+      [](Context&, http::Exchange& x) {
+        answer(x, 404, "text/plain", "nothing here");
+        return Task<void>::ready();
+      },
+      [](Context& ctx, http::Pool& pool) -> Task<void> {
+        Request request("GET", "/");
+        Result<Answer> a = co_await fetch_from(pool, ctx, request);
+        EXPECT_TRUE(a && a->status == 404 && a->body.view() == "nothing here");
+        a = co_await fetch_from(pool, ctx, request, 5);
+        EXPECT_EQ(a.error().code(), Code::kResourceExhausted);
+      });
+}
+
+TEST_P(HttpClientOver, ABreakInTheMiddleIsNoWholeAnswer) {
+  with(
+      [](Context& ctx, http::Exchange& x) -> Task<void> {
+        x.send_head(200, Metadata(), false);
+        x.send("half");
+        while (x.unsent_octets()) (void)co_await yield(ctx);
+        x.reset(http::Reset::kInternalError);
+      },
+      [](Context& ctx, http::Pool& pool) -> Task<void> {
+        Request request("GET", "/");
+        Result<Answer> a = co_await fetch_from(pool, ctx, request);
+        EXPECT_FALSE(a);
+        EXPECT_TRUE(a.error().message().starts_with("peer (127.0.0.1:")) << a.error().to_string();
+      });
+}
+
+TEST_P(HttpClientOver, BodiesAreStreamedBothWaysAtOnce) {
+  with_echo([](Context& ctx, http::Pool& pool) -> Task<void> {
+    ClientSettings settings;
+    settings.name = "peer";
+    Client client(pool, settings);
+    Request request("PUT", "/echo");
+    Body talk = [](Context& c, Pipe& upload, Pipe& back) -> Task<Status> {
+      for (int i = 0; i < 100; ++i) {
+        Message part(Bytes::copy("part " + std::to_string(i)), Format::kOpaque);
+        Status s = co_await upload.write(c, std::move(part));
+        if (!s.is_ok()) co_return s;
+        std::string got;
+        while (got.size() < 5 + std::to_string(i).size()) {
+          Result<std::optional<Message>> m = co_await back.next(c);
+          if (!m) co_return m.error();
+          if (!*m) co_return Status::internal("it ended too early");
+          got += (**m).bytes.view();
+        }
+        EXPECT_EQ(got, "part " + std::to_string(i));
+      }
+      EXPECT_EQ(status_of(back.metadata()), 201);
+      upload.close();
+      Result<std::optional<Message>> m = co_await back.next(c);
+      if (!m) co_return m.error();
+      EXPECT_FALSE(*m);
+      co_return Status();
+    };
+    Status s = co_await stream(client, ctx, request, talk);
+    EXPECT_TRUE(s.is_ok()) << s.to_string();
+  });
+}
+
+TEST_P(HttpClientOver, LeavingAStreamEarlyReachesTheServer) {
+  bool heard = false;
+  with(
+      [&](Context& ctx, http::Exchange& x) -> Task<void> {
+        x.send_head(200, Metadata(), false);
+        Status s;
+        while (s.is_ok()) {
+          x.send("octets without end ");
+          s = co_await http::wait_room(ctx, x);
+          if (s.is_ok()) s = co_await yield(ctx);
+        }
+        heard = true;
+      },
+      [&](Context& ctx, http::Pool& pool) -> Task<void> {
+        ClientSettings settings;
+        settings.name = "peer";
+        Client client(pool, settings);
+        Request request("GET", "/");
+        Body look = [](Context& c, Pipe&, Pipe& back) -> Task<Status> {
+          Status s = co_await back.wait_head(c);
+          if (!s.is_ok()) co_return s;
+          Result<std::optional<Message>> m = co_await back.next(c);
+          co_return m.error();
+        };
+        Status s = co_await stream(client, ctx, request, look);
+        EXPECT_TRUE(s.is_ok()) << s.to_string();
+        while (!heard) (void)co_await yield(ctx);
+      });
+}
+
+// A handler that hands its own Call to a peer is a proxy: verb, path, fields, bodies and status go through.
+TEST_P(HttpClientOver, ACallIsPassedOnAsItCame) {
+  with_echo([&](Context& ctx, http::Pool& behind) -> Task<void> {
+    ClientSettings settings;
+    settings.name = "behind";
+    Client next(behind, settings);
+    Context inner(ctx);
+    Scope scope(inner);
+    // In front: the same service half over a call of our own making.
+    Metadata came;
+    came.add(":method", "PATCH");
+    came.add(":path", "/a?b");
+    came.add(":authority", "front.test");
+    came.add("x-of-caller", "v");
+    came.add(":path.name", "x");  // a variable of the route before
+    Pipe in, out;
+    Call c(kRoute, came, in, out);
+    Outcome outcome;
+    scope.spawn([&](Context& child) -> Task<void> {
+      outcome = co_await next.call(child, c);
+      out.close(outcome.status);
+    });
+    in.close();
+    Status s = co_await out.wait_head(ctx);
+    EXPECT_TRUE(s.is_ok());
+    EXPECT_EQ(out.metadata().find("x-method"), "PATCH");
+    EXPECT_EQ(out.metadata().find("x-path"), "/a?b");
+    EXPECT_EQ(out.metadata().find("x-authority"), "front.test");
+    Result<std::optional<Message>> m = co_await out.next(ctx);
+    EXPECT_TRUE(m && !*m);
+    co_await scope.join();
+    EXPECT_TRUE(outcome.status.is_ok());
+  });
+}
+
+}  // namespace
+}  // namespace duplex::plain
