@@ -4,29 +4,13 @@
 #include <mutex>
 #include <vector>
 
+#include "app/endpoint.h"
 #include "app/outbound.h"
 #include "duplex/client/remote.h"
 #include "duplex/client/resolver.h"
-#include "duplex/protocols/grpc_client.h"
 
 namespace duplex {
 namespace {
-
-// One address over gRPC: a pool, and the protocol's client half over it.
-class GrpcEndpoint final : public client::Endpoint {
- public:
-  GrpcEndpoint(Scope& scope, const Client::Settings& s, const Address& address)
-      : pool_(scope, s.name, address, s.pool),
-        grpc_(pool_, grpc::ClientSettings{.name = s.name, .max_message = s.max_message, .authority = s.authority}) {}
-  Service& service() override { return grpc_; }
-  bool failing() const override { return pool_.failing(); }
-  void close(const Status& why) override { pool_.close(why); }
-  bool idle() const override { return pool_.idle(); }
-
- private:
-  http::Pool pool_;
-  grpc::Client grpc_;
-};
 
 // What a client has on one loop. Lives in a background task of that loop.
 class OnLoop {
@@ -36,7 +20,7 @@ class OnLoop {
         scope_(own_),
         resolver_(ctx.loop(), client::Resolver::Settings()),
         remote_(s.name, s.address, &resolver_,
-                [this, &s](const Address& a) { return std::make_unique<GrpcEndpoint>(scope_, s, a); }) {}
+                [this, &s](const Address& a) { return app::make_endpoint(scope_, s, a); }) {}
   client::Remote& remote() { return remote_; }
   Notifier& closing() { return closing_; }
   // After the last call.
@@ -59,7 +43,7 @@ class OnLoop {
 
 class Client::State final : public std::enable_shared_from_this<State> {
  public:
-  explicit State(Settings s) : settings(std::move(s)) {}
+  explicit State(Settings s) : settings(std::move(s)), mistake(app::check_version(settings)) {}
 
   // The peer as this loop sees it; made at the loop's first call. Null: the loop is ending.
   client::Remote* on(Loop& loop) {
@@ -114,6 +98,7 @@ class Client::State final : public std::enable_shared_from_this<State> {
   }
 
   const Settings settings;
+  const Status mistake;  // in the settings; each call tells
   std::vector<Filter> filters;
   std::shared_ptr<Service> chain;
   std::once_flag chained;
@@ -130,6 +115,7 @@ class Here final : public Service {
  public:
   explicit Here(S& state) : state_(state) {}
   Task<Outcome> call(Context& ctx, Call& c) override {
+    if (!state_.mistake.is_ok()) return Task<Outcome>::ready(state_.mistake);
     if (client::Remote* remote = state_.on(ctx.loop())) return remote->call(ctx, c);
     return Task<Outcome>::ready(Outcome::never_sent(Status::unavailable("the loop is ending")));
   }

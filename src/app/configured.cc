@@ -1,5 +1,7 @@
 #include "duplex/app/configured.h"
 
+#include "app/endpoint.h"
+
 namespace duplex {
 
 Server::Settings server_settings(const config::Snapshot& conf) {
@@ -28,6 +30,12 @@ Result<Client::Settings> peer_settings(const config::Snapshot& conf, std::string
   Client::Settings s;
   s.name = name;
   s.address = peer->second.address;
+  s.protocol = peer->second.protocol == config::PeerProtocol::kRest ? Protocol::kRest : Protocol::kGrpc;
+  if (peer->second.http_version != config::HttpVersion::kOfProtocol)
+    s.http_version =
+        peer->second.http_version == config::HttpVersion::kHttp2 ? http::Version::kHttp2 : http::Version::kHttp11;
+  if (Status mistake = app::check_version(s); !mistake.is_ok())
+    return Status::invalid_argument("peers." + mistake.message());
   s.timeout = peer->second.timeout;
   s.max_message = peer->second.max_message;
   s.pool.connect_timeout = peer->second.connect_timeout;

@@ -34,6 +34,13 @@ Table<ServerSettings> server_table() {
 Table<PeerSettings> peer_table() {
   return Table<PeerSettings>()
       .required("address", &PeerSettings::address, address(), "Where the peer takes calls.")
+      .field("protocol", &PeerSettings::protocol,
+             one_of<PeerProtocol>({{"grpc", PeerProtocol::kGrpc}, {"rest", PeerProtocol::kRest}}),
+             "What the peer speaks; `rest` needs the contract's `google.api.http` rules.")
+      .field("http_version", &PeerSettings::http_version,
+             one_of<HttpVersion>(
+                 {{"auto", HttpVersion::kOfProtocol}, {"1.1", HttpVersion::kHttp11}, {"2", HttpVersion::kHttp2}}),
+             "The version of HTTP that the peer takes; `auto`: 2 for grpc, which has no other, and 1.1 for rest.")
       .field("connect_timeout", &PeerSettings::connect_timeout, duration(milliseconds(1), hours(1)),
              "How long a new connection may take before it counts as failed (UNAVAILABLE).")
       .field("timeout", &PeerSettings::timeout, duration(milliseconds(1), hours(24)),

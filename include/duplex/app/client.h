@@ -10,6 +10,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "duplex/http/pool.h"
@@ -17,16 +18,23 @@
 
 namespace duplex {
 
+// What a peer speaks. Typed clients work over either; REST has no form for a stream of requests, and needs the
+// contract's google.api.http rules. Plain requests (plain::fetch) go to a peer of either kind.
+enum class Protocol : uint8_t { kGrpc, kRest };
+
 class Client final : public Service {
  public:
   struct Settings {
     std::string name = "peer";  // in errors, logs and metrics
     std::string address{};      // "host:port", "unix:/path", or several with commas between; names are resolved
+    Protocol protocol = Protocol::kGrpc;
+    // None: HTTP/2 for gRPC, which knows no other, and HTTP/1.1 for REST. HTTP/2 is by prior knowledge.
+    std::optional<http::Version> http_version{};
     // Of a call that brings no sooner deadline. Streams have none by default: they may be meant to last.
     Duration timeout = std::chrono::seconds(15);
     size_t max_message = 4 << 20;  // octets of one reply message: RESOURCE_EXHAUSTED past it
-    std::string authority{};       // ":authority"; empty: the address
-    http::PoolSettings pool{};     // connect timeout, backoff, limits
+    std::string authority{};       // "host"; empty: the address
+    http::PoolSettings pool{};     // connect timeout, backoff, limits; its version comes from http_version
   };
   explicit Client(Settings settings);
   ~Client() override;

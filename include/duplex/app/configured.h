@@ -15,7 +15,8 @@
 namespace duplex {
 
 Server::Settings server_settings(const config::Snapshot& conf);
-// NOT_FOUND: the configuration has no such peer, and which it has.
+// NOT_FOUND: the configuration has no such peer, and which it has. INVALID_ARGUMENT: its protocol does not go over its
+// version of HTTP.
 Result<Client::Settings> peer_settings(const config::Snapshot& conf, std::string_view name);
 
 }  // namespace duplex

@@ -29,8 +29,13 @@ struct ServerSettings {
   Duration coalesce = std::chrono::microseconds(30);
 };
 
+enum class PeerProtocol : uint8_t { kGrpc, kRest };
+enum class HttpVersion : uint8_t { kOfProtocol, kHttp11, kHttp2 };
+
 struct PeerSettings {
   std::string address;
+  PeerProtocol protocol = PeerProtocol::kGrpc;
+  HttpVersion http_version = HttpVersion::kOfProtocol;
   Duration connect_timeout = std::chrono::seconds(3);
   Duration timeout = std::chrono::seconds(15);
   uint64_t max_message = 4 << 20;  // octets
