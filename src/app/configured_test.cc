@@ -29,6 +29,27 @@ peers:
   EXPECT_EQ(peer->pool.connect_timeout, std::chrono::milliseconds(500));
 }
 
+TEST(Configured, APeerSpeaksWhatItIsSaidTo) {
+  auto conf = config::parse(R"(
+peers:
+  a: {address: "a:1"}
+  b: {address: "b:1", protocol: rest}
+  c: {address: "c:1", protocol: rest, http_version: 2}
+  d: {address: "d:1", protocol: grpc, http_version: 1.1}
+)",
+                            "test.yaml");
+  ASSERT_TRUE(conf.has_value()) << conf.error().to_string();
+  EXPECT_EQ(peer_settings(*conf, "a")->protocol, Protocol::kGrpc);
+  EXPECT_EQ(peer_settings(*conf, "b")->protocol, Protocol::kRest);
+  EXPECT_EQ(peer_settings(*conf, "b")->http_version, std::nullopt);
+  EXPECT_EQ(peer_settings(*conf, "c")->http_version, http::Version::kHttp2);
+  Status d = peer_settings(*conf, "d").error();
+  EXPECT_EQ(d.code(), Code::kInvalidArgument);
+  EXPECT_TRUE(d.message().starts_with("peers.d: gRPC goes over HTTP/2 only")) << d.message();
+  Status soap = config::parse("peers: {a: {address: \"a:1\", protocol: soap}}", "test.yaml").error();
+  EXPECT_NE(soap.message().find("known here: grpc, rest"), std::string::npos) << soap.message();
+}
+
 TEST(Configured, APeerThatIsNotThereIsNamedBesideThoseThatAre) {
   auto conf = config::parse("peers: {payments: {address: \"a:1\"}}", "test.yaml");
   ASSERT_TRUE(conf.has_value());

@@ -7,6 +7,22 @@
 
 namespace duplex::app {
 
+namespace {
+
+// What a plain route's path held for its variables, as its Call has them.
+Result<Metadata> variables_of(const contract::RouteMatch& match) {
+  Metadata metadata;
+  for (size_t i = 0; i < match.captures.size(); ++i) {
+    const auto& variable = match.rule->path.variables()[i];
+    Result<std::string> text = contract::percent_decode(match.captures[i], variable.multi);
+    if (!text) return Status::invalid_argument("path variable " + variable.field_path + ": " + text.error().message());
+    metadata.add(":path." + variable.field_path, *text);
+  }
+  return metadata;
+}
+
+}  // namespace
+
 Status Dispatcher::add(const contract::ServiceDescription& service, std::shared_ptr<Service> chain) {
   if (!service.status().is_ok()) return service.status();
   for (const Method& method : service.methods()) {
@@ -61,7 +77,10 @@ Task<void> Dispatcher::serve_rest(Context& ctx, http::Exchange& x, std::string_v
   contract::RouteMatch match = plain_router_.find(x.head().method, path);
   if (match.kind == contract::RouteMatch::Kind::kFound) {
     const Target& target = plain_targets_.at(match.rule);
-    return plain::serve(ctx, x, *target.method, *target.chain);
+    Result<Metadata> variables = variables_of(match);
+    if (variables) return plain::serve(ctx, x, *target.method, *target.chain, std::move(*variables));
+    rest::answer_problem(x, variables.error());
+    return Task<void>::ready();
   }
   match = router_.find(x.head().method, path);
   if (match.kind != contract::RouteMatch::Kind::kFound) {

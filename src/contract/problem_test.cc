@@ -78,6 +78,23 @@ TEST(Problem, AnAnswerThatIsNoProblemIsStillAnError) {
   EXPECT_EQ(status_from_problem(409, R"({"code":"OK"})").code(), Code::kAborted);
 }
 
+TEST(Problem, OtherTranscodersSendAGoogleRpcStatus) {
+  const Status status = status_from_problem(404, R"({"code":5,"message":"no ride 7","details":[]})");
+  EXPECT_EQ(status.to_string(), "NOT_FOUND: no ride 7");
+  EXPECT_EQ(status_from_problem(404, R"({"code":404,"message":"gone"})").to_string(), "NOT_FOUND: gone");
+}
+
+TEST(Problem, TheLastLineOfAStreamIsToldFromAMessageThatHasAnError) {
+  const Status lost(Code::kDataLoss, "gone");
+  const auto told = status_from_error_line("{\"error\":" + problem_json(lost) + "}");
+  ASSERT_TRUE(told);
+  EXPECT_EQ(told->to_string(), "DATA_LOSS: gone");
+  EXPECT_FALSE(status_from_error_line(R"({"error":"a message's own"})"));
+  EXPECT_FALSE(status_from_error_line(R"({"error":{"code":7,"text":"a message's own"}})"));
+  EXPECT_FALSE(status_from_error_line(R"({"id":"7"})"));
+  EXPECT_FALSE(status_from_error_line("{"));
+}
+
 TEST(Base64, TakesBothAlphabetsWithOrWithoutPadding) {
   EXPECT_EQ(base64_encode(""), "");
   EXPECT_EQ(base64_encode("a"), "YQ==");

@@ -187,6 +187,26 @@ TEST_F(RestTest, AResponseWithoutAJsonFormIsTheServicesFault) {
   EXPECT_NE(json.error().message().find("requested_at"), std::string::npos) << json.error().message();
 }
 
+TEST_F(RestTest, AClientReadsWhatANewerServerSays) {
+  const HttpRule& whole = method("GetRide").http_rules()[0];
+  auto bytes = assemble_response(whole, R"({"id":"1","later":[{"x":1}],"vehicle_class":"VEHICLE_CLASS_ROCKET"})");
+  ASSERT_TRUE(bytes) << bytes.error().to_string();
+  EXPECT_EQ(render_response(whole, bytes->view(), sparse_)->view(), R"({"id":"1"})");
+  const HttpRule& field = method("ListRides").http_rules()[0];
+  bytes = assemble_response(field, R"([{"id":"1","later":1}])");
+  ASSERT_TRUE(bytes) << bytes.error().to_string();
+  EXPECT_EQ(render_response(field, bytes->view(), sparse_)->view(), R"([{"id":"1"}])");
+  EXPECT_FALSE(assemble_response(whole, R"({"fare_cents":"many"})"));
+}
+
+TEST_F(RestTest, AnAbsentFieldIsAnAbsentBody) {
+  auto bytes = json_to_proto(method("RequestRide").input(), R"({"city":"bonn"})");
+  auto split = split_request(method("RequestRide").http_rules()[0], bytes->view());
+  ASSERT_TRUE(split);
+  EXPECT_TRUE(split->body.empty());
+  EXPECT_EQ(request("POST", split->target, split->body.view()), R"({"city":"bonn"})");
+}
+
 TEST_F(RestTest, AClientSplitsWhatAServerAssembles) {
   const struct {
     const char* method;

@@ -84,12 +84,13 @@ class Out final : public Sink {
 
 }  // namespace
 
-Task<void> serve(Context& ctx, http::Exchange& x, const Method& method, Service& service) {
+Task<void> serve(Context& ctx, http::Exchange& x, const Method& method, Service& service, Metadata variables) {
   ctx.set_label(&method.label);
   Metadata metadata;
   metadata.add(":method", x.head().method);
   metadata.add(":path", x.head().target);
   metadata.add(":authority", x.head().authority);
+  for (Metadata::Entry e : variables) metadata.add(e.name, e.value);
   for (Metadata::Entry e : x.head().fields) metadata.add(e.name, e.value);
   Peer peer(x.peer(), "http");
   ctx.put(peer);

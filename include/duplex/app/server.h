@@ -55,8 +55,8 @@ class Server {
   // Serves a generated service's methods; several services may be served.
   Server& serve(std::shared_ptr<contract::DescribedService> service);
   // A plain HTTP route beside the contract, "POST /hooks/{name}" in google.api.http's path grammar, streamed both ways.
-  // The handler sees opaque chunks; its head may hold ":status". The Call's
-  // metadata holds ":method", ":path" and ":authority" in front of the fields.
+  // The handler sees opaque chunks; its head may hold ":status". The Call's metadata holds ":method", ":path" and
+  // ":authority" in front of the fields, and each variable of the path, percent-decoded: ":path.name" for {name}.
   using RouteHandler = std::function<Task<Outcome>(Context&, Call&)>;
   Server& route(std::string_view pattern, RouteHandler handler);
   // A filter around every call, outside the handler and inside the built-in ones, in the order of use().
