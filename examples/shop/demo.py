@@ -474,6 +474,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", required=True, metavar="DIR", help="the build folder of shop_orders and shop_payments")
     parser.add_argument("--keep", action="store_true", help="leave both running; print where they are")
+    parser.add_argument("--between", choices=("grpc", "rest"), default="grpc", help="what orders calls payments over")
     options = parser.parse_args()
     for tool in ("curl", "protoc"):
         if not shutil.which(tool):
@@ -486,7 +487,7 @@ def main():
     # With --keep, standard output is for the JSON lines alone.
     screen = Screen(sys.stderr if options.keep else sys.stdout)
     payments = Service("payments", programs["payments"], "payments.proto", folder)
-    orders = Service("orders", programs["orders"], "shop.proto", folder, ["--payments", payments.address])
+    orders = Service("orders", programs["orders"], "shop.proto", folder, ["--payments", payments.address, "--protocol", options.between])
     began = time.monotonic()
     try:
         screen.chapter("Two services, one contract each")

@@ -14,6 +14,7 @@ int main(int argc, char** argv) {
                           {{"listen", "127.0.0.1:8080", "where to serve gRPC and REST; port 0: the system chooses"},
                            {"data", "orders.db", "the SQLite file"},
                            {"payments", "127.0.0.1:8081", "where the service payments is"},
+                           {"protocol", "grpc", "what payments is called over: grpc or rest"},
                            {"log", "stderr", "where log lines go: stderr, stdout or a file"}});
 
   duplex::store::Options options;
@@ -27,6 +28,11 @@ int main(int argc, char** argv) {
   duplex::Client::Settings peer;
   peer.name = "payments";
   peer.address = flags["payments"];
+  if (flags["protocol"] != "grpc" && flags["protocol"] != "rest") {
+    std::fprintf(stderr, "orders: --protocol is grpc or rest, not %s\n", flags["protocol"].c_str());
+    return 2;
+  }
+  peer.protocol = flags["protocol"] == "rest" ? duplex::Protocol::kRest : duplex::Protocol::kGrpc;
   auto payments = std::make_shared<duplex::Client>(peer);
 
   duplex::Server::Settings settings;
