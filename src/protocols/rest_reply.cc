@@ -1,5 +1,7 @@
 #include "protocols/rest_reply.h"
 
+#include <algorithm>
+
 #include "duplex/contract/problem.h"
 #include "duplex/contract/rest_message.h"
 #include "protocols/http_fields.h"
@@ -7,6 +9,8 @@
 
 namespace duplex::rest {
 namespace {
+
+constexpr size_t kLongestProblem = 256 * 1024;  // octets
 
 bool is_stream_of_lines(std::string_view type) {
   return is_json(type) || has_type(type, "application/x-ndjson") || has_type(type, "application/ndjson") ||
@@ -58,12 +62,11 @@ Task<Outcome> RestReply::take_failure(Context& ctx) {
   const int http_status = x_.head().status;
   const Metadata& fields = x_.head().fields;
   auto type = fields.find("content-type");
+  // Whatever it is, so that the connection can be kept. What breaks or is too long leaves its HTTP status.
+  Result<Bytes> whole = co_await read_whole_body(ctx, x_, std::min(max_message_, kLongestProblem));
+  if (ctx.cancelled()) co_return ctx.why();
   Bytes body;
-  if (type && is_json(*type) && !is_encoded(fields)) {
-    Result<Bytes> whole = co_await read_whole_body(ctx, x_, max_message_);
-    if (ctx.cancelled()) co_return ctx.why();
-    if (whole) body = std::move(*whole);  // if not, its HTTP status is what is left of it
-  }
+  if (whole && type && is_json(*type) && !is_encoded(fields)) body = std::move(*whole);
   Status status = contract::status_from_problem(http_status, body.view(), &contract_);
   const Status bare = contract::status_from_problem(http_status, "");
   if (status.message() == bare.message())  // it told nothing of its own
