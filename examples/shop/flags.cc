@@ -13,24 +13,30 @@ Flags::Flags(int argc, char** argv, std::initializer_list<Flag> flags) : flags_(
       std::exit(0);
     }
     const size_t equals = text.find('=');
-    Flag* flag = text.starts_with("--") ? find(text.substr(2, equals == text.npos ? text.npos : equals - 2)) : nullptr;
+    const std::string name = text.starts_with("--") ? text.substr(2, equals == text.npos ? equals : equals - 2) : "";
+    auto flag = const_cast<Flag*>(find(name));
     if (!flag || (equals == text.npos && i + 1 == argc)) {
       std::fprintf(stderr, flag ? "%s: %s wants a value\n" : "%s: what is %s?\n", argv[0], argv[i]);
       usage(stderr, argv[0]);
       std::exit(2);
     }
     flag->value = equals == text.npos ? argv[++i] : text.substr(equals + 1);
+    flag->given = true;
   }
 }
 
 const std::string& Flags::operator[](const std::string& name) const {
-  for (const Flag& flag : flags_)
-    if (flag.name == name) return flag.value;
+  if (const Flag* flag = find(name)) return flag->value;
   std::abort();
 }
 
-Flag* Flags::find(const std::string& name) {
-  for (Flag& flag : flags_)
+bool Flags::given(const std::string& name) const {
+  const Flag* flag = find(name);
+  return flag && flag->given;
+}
+
+const Flag* Flags::find(const std::string& name) const {
+  for (const Flag& flag : flags_)
     if (flag.name == name) return &flag;
   return nullptr;
 }

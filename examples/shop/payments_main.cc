@@ -1,16 +1,23 @@
 // The service `payments`.
 #include <cstdio>
 
-#include "duplex/app/server.h"
+#include "configuration.h"
+#include "duplex/app/configured.h"
 #include "flags.h"
 #include "payments.h"
 
 int main(int argc, char** argv) {
   const shop::Flags flags(argc, argv,
-                          {{"listen", "127.0.0.1:8081", "where to serve gRPC and REST; port 0: the system chooses"},
+                          {{"config", "", "a duplex.yaml; flags that are given win over it"},
+                           {"listen", "127.0.0.1:8081", "where to serve gRPC and REST; port 0: the system chooses"},
                            {"data", "payments.db", "the SQLite file"},
                            {"log", "stderr", "where log lines go: stderr, stdout or a file"}});
 
+  auto conf = shop::configuration(flags, "payments");
+  if (!conf) {
+    std::fprintf(stderr, "payments: %s\n", conf.error().message().c_str());
+    return 1;
+  }
   duplex::store::Options options;
   options.migrations = {shop::Payments::kTable};
   auto db = duplex::store::Database::open(flags["data"], options);
@@ -19,11 +26,8 @@ int main(int argc, char** argv) {
     return 1;
   }
 
-  duplex::Server::Settings settings;
-  settings.service_name = "payments";
-  settings.log_file = flags["log"];
-  settings.grace = std::chrono::seconds(5);
-  duplex::Server server(settings);
-  server.listen(flags["listen"]).serve(std::make_shared<shop::Payments>(**db));
+  duplex::Server server(duplex::server_settings(*conf));
+  for (const std::string& address : conf->server.listen) server.listen(address);
+  server.serve(std::make_shared<shop::Payments>(**db));
   return server.run();
 }
