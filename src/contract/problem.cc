@@ -6,6 +6,7 @@
 #include "contract/base64.h"
 #include "contract/json_text.h"
 #include "contract/wire.h"
+#include "duplex/base/http_reason.h"
 #include "duplex/contract/http_status.h"
 #include "duplex/contract/json.h"
 

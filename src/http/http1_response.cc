@@ -1,5 +1,6 @@
 #include "http/http1_response.h"
 
+#include "duplex/base/http_reason.h"
 #include "http/http1_text.h"
 
 namespace duplex::http {
@@ -9,7 +10,7 @@ void append_status_line(Buffer& out, int status) {
   out.append("HTTP/1.1 ");
   append_decimal(out, static_cast<uint64_t>(status));
   out.append(' ');
-  out.append(reason_of(status));
+  out.append(http_reason(status));
   out.append("\r\n");
 }
 

@@ -9,9 +9,6 @@
 
 namespace duplex::http {
 
-// "Not Found" for 404; empty for a status nobody has named.
-std::string_view reason_of(int status);
-
 // RFC 9110 section 5.6.2: what methods and field names are made of.
 bool is_token(std::string_view text);
 // The lower case of a token's octet; 0 for an octet that may not stand in one.

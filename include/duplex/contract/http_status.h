@@ -1,8 +1,6 @@
 // gRPC codes and HTTP status codes.
 #pragma once
 
-#include <string_view>
-
 #include "duplex/base/status.h"
 
 namespace duplex::contract {
@@ -16,8 +14,5 @@ Code code_without_grpc_status(int http_status);
 
 // The closest code for an HTTP answer of a plain HTTP or REST service: 404 is NOT_FOUND, 409 ABORTED, 2xx OK.
 Code code_from_http(int http_status);
-
-// "Not Found" for 404 (RFC 9110, section 15); "Client Closed Request" for 499; empty if unlisted.
-std::string_view http_reason(int http_status);
 
 }  // namespace duplex::contract
