@@ -37,7 +37,7 @@ def main(arguments):
         return item, result
 
     failed = 0
-    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+    with concurrent.futures.ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
         for number, ((source, stamp), result) in enumerate(pool.map(lint, work), 1):
             print(f"[{number}/{len(work)}] {source.relative_to(ROOT)}", flush=True)
             if result.returncode:

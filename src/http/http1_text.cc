@@ -11,7 +11,8 @@ namespace {
 
 constexpr std::array<char, 256> kTokenLower = [] {
   std::array<char, 256> table{};
-  for (char c = 'a'; c <= 'z'; ++c) table[static_cast<size_t>(c)] = table[static_cast<size_t>(c - 'a' + 'A')] = c;
+  for (char c = 'a'; c <= 'z'; ++c)
+    table[static_cast<size_t>(c)] = table[static_cast<unsigned char>(c - 'a' + 'A')] = c;
   for (char c = '0'; c <= '9'; ++c) table[static_cast<size_t>(c)] = c;
   for (char c : std::string_view("!#$%&'*+-.^_`|~")) table[static_cast<size_t>(c)] = c;
   return table;

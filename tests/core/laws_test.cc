@@ -29,7 +29,7 @@ constexpr Loop::Options kVirtual{.virtual_time = true};
 Message text(std::string_view s) { return Message(Bytes::copy(s)); }
 std::string framed(std::string_view s) {
   std::string prefix(5, '\0');
-  for (int i = 0; i < 4; ++i) prefix[static_cast<size_t>(1 + i)] = static_cast<char>(s.size() >> (24 - 8 * i) & 255);
+  for (int i = 0; i < 4; ++i) prefix[1 + static_cast<size_t>(i)] = static_cast<char>(s.size() >> (24 - 8 * i) & 255);
   return prefix + std::string(s);
 }
 
