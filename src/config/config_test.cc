@@ -117,6 +117,7 @@ TEST(Config, WhatIsNoYamlIsNamedWithItsPlace) {
   EXPECT_EQ(errors_of("server:\n  grace: [1s\n").substr(0, 9), "d.yaml:3:");
   EXPECT_EQ(errors_of("a: 1\na: 2\n"), "d.yaml:2:1: \"a\" stands here twice; the first is at d.yaml:1:1");
   EXPECT_NE(errors_of("server: {}\n---\nlog: {}\n").find("a second document"), std::string::npos);
+  EXPECT_NE(errors_of(",").find("d.yaml:1:1: this is no YAML"), std::string::npos) << errors_of(",");
   EXPECT_NE(errors_of("? [a, b]\n: 1\n").find("a key must be a plain word"), std::string::npos);
 }
 

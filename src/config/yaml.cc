@@ -1,4 +1,5 @@
 // The only file that sees yaml-cpp.
+#include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/yaml.h>
 
 #include <cerrno>
@@ -76,17 +77,49 @@ class Reader {
   size_t values_ = 0;
 };
 
+// How many documents a text has, of two. YAML::LoadAll would ask for all, and never end where its parser stays at a
+// token that begins none: a lone "," fills the memory.
+class Documents final : private YAML::EventHandler {
+ public:
+  explicit Documents(const std::string& text) {
+    std::istringstream input(text);
+    YAML::Parser parser(input);
+    while (count_ < 2 && parser.HandleNextDocument(*this)) {
+    }
+  }
+  int count() const { return count_; }
+  const YAML::Mark& second() const { return starts_[1]; }
+  bool stuck() const { return starts_[0].pos == starts_[1].pos; }
+
+ private:
+  void OnDocumentStart(const YAML::Mark& mark) override { starts_[count_++] = mark; }
+  void OnDocumentEnd() override {}
+  void OnNull(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnAlias(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnScalar(const YAML::Mark&, const std::string&, YAML::anchor_t, const std::string&) override {}
+  void OnSequenceStart(const YAML::Mark&, const std::string&, YAML::anchor_t, YAML::EmitterStyle::value) override {}
+  void OnSequenceEnd() override {}
+  void OnMapStart(const YAML::Mark&, const std::string&, YAML::anchor_t, YAML::EmitterStyle::value) override {}
+  void OnMapEnd() override {}
+
+  int count_ = 0;
+  YAML::Mark starts_[2];
+};
+
 }  // namespace
 
 Result<Value> parse_yaml(std::string_view text, std::string source) {
   Reader reader(std::move(source));
   try {
-    std::vector<YAML::Node> documents = YAML::LoadAll(std::string(text));
-    if (documents.size() > 1) {
-      reader.refuse(reader.place(documents[1].Mark()), "a second document begins here; a configuration is one");
+    const std::string all(text);
+    const Documents documents(all);
+    if (documents.count() > 1) {
+      const Place second = reader.place(documents.second());
+      reader.refuse(second, documents.stuck() ? "this is no YAML: no value can begin here"
+                                              : "a second document begins here; a configuration is one");
       return reader.problems().status();
     }
-    Value value = reader.read(documents.empty() ? YAML::Node() : documents[0], 0);
+    Value value = reader.read(YAML::Load(all), 0);
     if (!reader.problems().empty()) return reader.problems().status();
     return value;
   } catch (const YAML::Exception& e) {

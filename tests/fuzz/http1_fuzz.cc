@@ -1,11 +1,9 @@
 // Octets into the HTTP/1.1 parser: in one piece and in many they must mean the same, and what is let through must keep
 // what the rest of the program relies on.
-#include <cstdint>
-#include <cstdio>
-#include <cstdlib>
 #include <string>
 #include <string_view>
 
+#include "fuzz.h"
 #include "http/http1_parser.h"
 #include "http/http1_text.h"
 
@@ -13,14 +11,9 @@ namespace {
 
 using duplex::Buffer;
 using duplex::Metadata;
+using duplex::fuzz::demand;
 using duplex::http::Head;
 using duplex::http::Http1Parser;
-
-void demand(bool holds, const char* what) {
-  if (holds) return;
-  std::fprintf(stderr, "broken: %s\n", what);
-  std::abort();
-}
 
 void check_fields(const Metadata& fields) {
   for (Metadata::Entry e : fields) {
@@ -81,7 +74,7 @@ std::string told(Http1Parser::Kind kind, std::string_view octets, size_t step) {
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size < 2) return 0;
-  auto kind = data[0] & 1 ? Http1Parser::Kind::kResponse : Http1Parser::Kind::kRequest;
+  const auto kind = data[0] & 1 ? Http1Parser::Kind::kResponse : Http1Parser::Kind::kRequest;
   std::string_view octets(reinterpret_cast<const char*>(data) + 1, size - 1);
   std::string whole = told(kind, octets, octets.size());
   std::string pieces = told(kind, octets, 1 + (data[0] >> 1) % 7);
