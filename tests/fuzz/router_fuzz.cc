@@ -86,7 +86,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       continue;
     }
     const size_t blank = line.find(' ');
-    if (blank == std::string_view::npos) continue;
+    if (blank == std::string_view::npos || blank == 0) continue;
     const std::string_view verb = line.substr(0, blank), text = line.substr(blank + 1);
     if (!looking) {
       auto path = PathTemplate::parse(text);
