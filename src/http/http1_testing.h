@@ -1,0 +1,301 @@
+// What the tests of the HTTP/1.1 server share: a handler that answers by its path, and a blocking client of raw octets.
+#pragma once
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <linux/sockios.h>
+#include <poll.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "duplex/runtime/run.h"
+#include "http/http1_server.h"
+
+namespace duplex::http {
+
+using namespace std::chrono_literals;
+
+// Answers by its path.
+class Echo final : public Handler {
+ public:
+  Task<void> serve(Context& ctx, Exchange& x) override {
+    ++served;
+    std::string_view path = x.head().target;
+    if (path == "/nothing") co_return;
+    if (path == "/throw") throw std::runtime_error("a handler's own");
+    if (path == "/wait") {
+      co_await wait(ctx);
+      co_return;
+    }
+    if (path == "/early") co_return answer(x, 200, "early");
+    if (path == "/stream") co_return co_await stream(ctx, x);
+    if (path.starts_with("/big/")) co_return co_await big(ctx, x, std::stoul(std::string(path.substr(5))));
+    if (path == "/slow-reader") co_return co_await slow_reader(ctx, x);
+    if (path == "/split") {
+      Metadata fields;
+      fields.add("x-evil", "a\r\nset-cookie: b=c");
+      x.send_head(200, fields, false);
+      x.send("body");
+      co_return x.send_end(Metadata());
+    }
+    if (path == "/partial") {
+      x.send_head(200, Metadata(), false);
+      x.send("a part");
+      co_await sleep(ctx, 20ms);
+      co_return;  // without an end
+    }
+    if (path == "/empty") co_return x.send_head(204, Metadata(), true);
+    if (path == "/hint") {
+      Metadata link;
+      link.add("link", "</a.css>");
+      x.send_interim(103, link);
+      co_return answer(x, 200, "hinted");
+    }
+    if (path == "/trailers") {
+      x.send_head(200, Metadata(), false);
+      x.send("body");
+      Metadata trailers;
+      trailers.add("x-sum", "7");
+      trailers.add("content-length", "3");
+      co_return x.send_end(trailers);
+    }
+    if (path == "/later") co_await until_go(ctx);
+    if (path == "/upgrade") co_return co_await upgrade(ctx, x);
+    std::string body;
+    while (!x.ended() || !x.body().empty()) {
+      if (Status s = co_await wait_body(ctx, x); !s.is_ok()) {
+        last_error = s.to_string();
+        co_return;
+      }
+      body += x.body().view();
+      size_t n = x.body().size();
+      x.body().clear();
+      x.consumed(n);
+    }
+    std::string text = x.head().method + " " + x.head().target + " " + x.head().authority + "\n";
+    if (path == "/fields")
+      for (Metadata::Entry e : x.head().fields) text += std::string(e.name) + "=" + std::string(e.value) + "\n";
+    for (Metadata::Entry e : x.trailers()) text += "trailer " + std::string(e.name) + "=" + std::string(e.value) + "\n";
+    answer(x, 200, text + body);
+  }
+
+  std::atomic<int> served{0};
+  std::atomic<int> cancelled{0};
+  std::atomic<bool> go{false};    // "/later" and "/slow-reader" wait for it
+  std::atomic<bool> held{false};  // "/big" has waited for room
+  std::atomic<size_t> most_unread{0}, most_unsent{0};
+  std::string last_error;
+
+ private:
+  static void answer(Exchange& x, int status, std::string_view text) {
+    x.send_head(status, Metadata(), false);
+    x.send(text);
+    x.send_end(Metadata());
+  }
+  Task<void> until_go(Context& ctx) {
+    Status s;
+    while (!go && s.is_ok()) s = co_await sleep(ctx, 1ms);
+  }
+  Task<void> wait(Context& ctx) {
+    Status slept = co_await sleep(ctx, 1h);  // not in the condition: g++ 12 makes a coroutine of it that never starts
+    if (!slept.is_ok()) {
+      last_error = ctx.why().to_string();
+      ++cancelled;
+    }
+  }
+  Task<void> stream(Context& ctx, Exchange& x) {
+    x.send_head(200, Metadata(), false);
+    while (!x.ended() || !x.body().empty()) {
+      if (!(co_await wait_body(ctx, x)).is_ok()) co_return;
+      x.send(x.body().view());
+      size_t n = x.body().size();
+      x.body().clear();
+      x.consumed(n);
+      if (!(co_await wait_room(ctx, x)).is_ok()) co_return;
+    }
+    x.send_end(Metadata());
+  }
+  Task<void> big(Context& ctx, Exchange& x, size_t size) {
+    x.send_head(200, Metadata(), false);
+    std::string piece(16 * 1024, 'b');
+    for (size_t left = size; left;) {
+      Task<Status> room = wait_room(ctx, x);
+      if (!room.has_value()) held = true;
+      if (Status s = co_await std::move(room); !s.is_ok()) {
+        last_error = s.to_string();
+        ++cancelled;
+        co_return;
+      }
+      size_t n = std::min(left, piece.size());
+      x.send(std::string_view(piece).substr(0, n));
+      most_unsent = std::max(most_unsent.load(), x.unsent_octets());
+      left -= n;
+    }
+    x.send_end(Metadata());
+  }
+  Task<void> slow_reader(Context& ctx, Exchange& x) {
+    co_await until_go(ctx);
+    size_t got = 0;
+    while (!x.ended() || !x.body().empty()) {
+      if (!(co_await wait_body(ctx, x)).is_ok()) co_return;
+      most_unread = std::max(most_unread.load(), x.body().size());
+      size_t n = x.body().size();
+      got += n;
+      x.consumed(n);  // before it is taken: what comes then must not be lost
+      x.body().clear();
+    }
+    answer(x, 200, std::to_string(got));
+  }
+  Task<void> upgrade(Context& ctx, Exchange& x) {
+    Metadata fields;
+    fields.add("upgrade", "upper");
+    x.send_head(101, fields, false);
+    while (!x.ended() || !x.body().empty()) {
+      if (!(co_await wait_body(ctx, x)).is_ok()) co_return;
+      std::string text(x.body().view());
+      x.body().clear();
+      x.consumed(text.size());
+      for (char& c : text) c = static_cast<char>(std::toupper(c));
+      x.send(text);
+      if (text.ends_with("BYE")) break;
+    }
+    x.send_end(Metadata());
+  }
+};
+
+template <class F>
+bool soon(F done) {
+  for (Time end = Clock::now() + 20s; !done(); std::this_thread::sleep_for(1ms))
+    if (Clock::now() > end) return false;
+  return true;
+}
+
+// A server of one connection on a loop of its own, and a blocking client's end of it.
+class Served {
+ public:
+  explicit Served(Limits limits = {}, std::string already = {}) {
+    int fds[2];
+    if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) != 0) std::abort();
+    client_ = fds[0];
+    timeval patience{10, 0};
+    ::setsockopt(client_, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    int server = fds[1];
+    ::fcntl(server, F_SETFL, O_NONBLOCK);
+    options_.limits = limits;
+    options_.handler = &handler;
+    thread_.spawn([this, server, already](Context& ctx) -> Task<void> {
+      co_await serve_http1(ctx, server, "test:1", options_, already, &connection_);
+      ended = true;
+    });
+  }
+  ~Served() {
+    close();
+    thread_.stop();
+    EXPECT_TRUE(ended);
+  }
+  void send(std::string_view text) {
+    while (!text.empty()) {
+      ssize_t n = ::send(client_, text.data(), text.size(), MSG_NOSIGNAL);
+      if (n <= 0) return;
+      text.remove_prefix(static_cast<size_t>(n));
+    }
+  }
+  // How much of it the server takes without an answer being read.
+  size_t send_while_taken(std::string_view text) {
+    size_t sent = 0;
+    while (sent < text.size()) {
+      pollfd p{client_, POLLOUT, 0};
+      if (::poll(&p, 1, 300) <= 0) break;
+      ssize_t n = ::send(client_, text.data() + sent, text.size() - sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+      if (n <= 0 && errno != EAGAIN) break;
+      if (n > 0) sent += static_cast<size_t>(n);
+    }
+    return sent;
+  }
+  void half_close() { ::shutdown(client_, SHUT_WR); }
+  void close() {
+    if (client_ >= 0) ::close(client_);
+    client_ = -1;
+  }
+  std::string read_to_end() {
+    while (read_some()) {
+    }
+    return std::move(got_);
+  }
+  // Until `mark` has come; what follows it is kept.
+  std::string read_until(std::string_view mark) {
+    size_t at;
+    while ((at = got_.find(mark)) == std::string::npos)
+      if (!read_some()) return "(ended) " + std::move(got_);
+    std::string text = got_.substr(0, at + mark.size());
+    got_.erase(0, at + mark.size());
+    return text;
+  }
+  // An octet at a time, each when the one before has been read.
+  void drip(std::string_view text) {
+    for (char c : text) {
+      send({&c, 1});
+      int unread = 1;
+      while (!ended && ::ioctl(client_, SIOCOUTQ, &unread) == 0 && unread > 0) std::this_thread::yield();
+    }
+  }
+  bool wait_for_end() {
+    return soon([&] { return ended.load(); });
+  }
+  template <class F>
+  void on_loop(F f) {
+    std::atomic<bool> done{false};
+    thread_.loop().post([&] {
+      f(connection_);
+      done = true;
+    });
+    while (!done) std::this_thread::sleep_for(1ms);
+  }
+
+  Echo handler;
+  std::atomic<bool> ended{false};
+
+ private:
+  bool read_some() {
+    char room[65536];
+    ssize_t n = ::recv(client_, room, sizeof room, 0);
+    if (n > 0) got_.append(room, static_cast<size_t>(n));
+    return n > 0;
+  }
+  ServerOptions options_;
+  ServerConnection* connection_ = nullptr;
+  int client_;
+  std::string got_;
+  LoopThread thread_;
+};
+
+inline std::string body_of(const std::string& answer) {
+  size_t at = answer.find("\r\n\r\n");
+  return at == std::string::npos ? std::string() : answer.substr(at + 4);
+}
+inline bool contains(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
+inline size_t count_of(const std::string& text, std::string_view part) {
+  size_t n = 0;
+  for (size_t at = 0; (at = text.find(part, at)) != std::string::npos; at += part.size()) ++n;
+  return n;
+}
+inline std::string chunks_of(std::string text) {
+  std::string whole;
+  while (!text.empty()) {
+    size_t size = std::stoul(text, nullptr, 16);
+    size_t at = text.find("\r\n") + 2;
+    if (size == 0) return whole + "|" + text.substr(at);
+    whole += text.substr(at, size);
+    text.erase(0, at + size + 2);
+  }
+  return whole + "(no end)";
+}
+
+}  // namespace duplex::http
