@@ -26,9 +26,10 @@ Table<ServerSettings> server_table() {
       .field("max_streams", &ServerSettings::max_streams, integer(1, 1'000'000, "calls a connection"),
              "Calls at the same time on one HTTP/2 connection; the peer is told and must wait.")
       .field("loops", &ServerSettings::loops, integer(0, 1024, "threads"), "Event loops; 0: one a core.")
-      .field("coalesce", &ServerSettings::coalesce, duration(Duration::zero(), milliseconds(1)),
-             "The longest pause between two turns of a loop under load, so that calls share reads and writes; taken only "
-             "while it is seen to cost no throughput. 0s: never.");
+      .field(
+          "coalesce", &ServerSettings::coalesce, duration(Duration::zero(), milliseconds(1)),
+          "The longest pause between two turns of a loop under load, so that calls share reads and writes; taken only "
+          "while it is seen to cost no throughput. 0s: never.");
 }
 
 Table<PeerSettings> peer_table() {

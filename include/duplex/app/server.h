@@ -38,8 +38,8 @@ class Server {
     // writes: less CPU a call, at times more calls a second, for up to this much latency. It is taken only while it is
     // seen to cost no throughput, and never while calls come one after the other. 0: never.
     Duration coalesce = std::chrono::microseconds(30);
-    std::string service_name = "duplex";          // in log lines
-    std::string log_file = "stderr";              // where log lines go: "stderr", "stdout" or a file's path
+    std::string service_name = "duplex";  // in log lines
+    std::string log_file = "stderr";      // where log lines go: "stderr", "stdout" or a file's path
     LogLevel log_level = LogLevel::kInfo;
     bool access_log = true;  // a line for every call
   };
