@@ -99,6 +99,8 @@ void Loop::drain_ready() {
   List<EndOfTurn, EndOfTurnTag> ending;
   ending.splice(end_of_turn_);
   while (!ending.empty()) ending.pop_front().end_of_turn();
+  ending.splice(after_end_of_turn_);
+  while (!ending.empty()) ending.pop_front().end_of_turn();
 }
 
 void Loop::set_coalescing(Duration pause) {
@@ -121,7 +123,7 @@ void Loop::end_turn() {
 
 void Loop::wait() {
   int timeout = -1;
-  if (!ready_.empty() || !end_of_turn_.empty()) {
+  if (!ready_.empty() || !end_of_turn_.empty() || !after_end_of_turn_.empty()) {
     timeout = 0;
   } else {
     Time next = timers_->next();

@@ -1,7 +1,7 @@
 // Loop: one thread's event loop. One loop a core, nothing shared on the way of a call.
 //
 // A turn is: run the ready list until it is empty, run what asked for the end of the turn (a connection's one write,
-// the log's one write), wait for readiness, read the clock, fire timers. Only the ready list resumes a parked coroutine
+// then the log's), wait for readiness, read the clock, fire timers. Only the ready list resumes a parked coroutine
 // (law 7): whoever wakes one puts it there. The reactor is epoll itself, in loop.cc and nowhere else.
 #pragma once
 
@@ -105,6 +105,10 @@ class Loop {
   void at_end_of_turn(EndOfTurn& item) {
     if (!item.linked()) end_of_turn_.push_back(item);
   }
+  // After those above: what nobody waits for, such as a log's write.
+  void after_end_of_turn(EndOfTurn& item) {
+    if (!item.linked()) after_end_of_turn_.push_back(item);
+  }
   void arm(Timer& timer, Time due);  // at once if due has passed; armed again: moved
   // Watches fd for reading and writing until unwatch(). Never owns it. False (and errno) if the system refuses.
   bool watch(int fd, Watch& watch);
@@ -143,7 +147,7 @@ class Loop {
   Time now_{};
   std::chrono::system_clock::time_point wall_now_;
   List<Ready, ReadyTag> ready_;
-  List<EndOfTurn, EndOfTurnTag> end_of_turn_;
+  List<EndOfTurn, EndOfTurnTag> end_of_turn_, after_end_of_turn_;
   std::unique_ptr<TimerWheel> timers_;
   std::vector<Watch*> unwatched_;  // of the batch of events being handed out
   uint64_t turns_ = 0;

@@ -39,7 +39,8 @@ class Telemetry {
     bool access_log = true;  // a line a call
     // Of the traces that begin here, how many are marked as sampled (0 to 1). One that came with a call keeps its mark.
     double sampled = 1;
-    Duration flush_after{0};  // how long a line may wait for others to be written with; 0: the end of the loop's turn
+    // How long a line may wait for others to be written with, under load; 0: no longer than to the end of its turn.
+    Duration flush_after = std::chrono::milliseconds(1);
     Options() {}
   };
   // Registry and logger outlive this; this outlives the filters' calls and is destroyed when no loop that it saw runs.
