@@ -35,13 +35,13 @@ Duration Coalescer::after_turn(Time now, size_t calls) {
   ++window_.turns;
   switch (phase_) {
     case Phase::kWithout:
-      if (now - window_.start < kWindow) return Duration::zero();
+      if (!measured(now)) return Duration::zero();
       rate_without_ = window_.rate(now);
       fill_without_ = window_.fill();
       begin(fill_without_ < static_cast<double>(kFull) ? Phase::kWith : Phase::kWithout, now);
       break;
     case Phase::kWith:
-      if (now - window_.start >= kWindow) judge(now);
+      if (measured(now) || hopeless(now)) judge(now);
       break;
     case Phase::kOn:
     case Phase::kOff:

@@ -3,6 +3,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
+#include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -25,17 +26,23 @@ Loop* Loop::current() { return current_loop; }
 Loop::Loop(Options options) : options_(options) {
   epoll_ = epoll_create1(EPOLL_CLOEXEC);
   wake_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  if (epoll_ < 0 || wake_ < 0) throw std::system_error(errno, std::generic_category(), "an event loop's descriptors");
+  timer_ = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+  if (epoll_ < 0 || wake_ < 0 || timer_ < 0)
+    throw std::system_error(errno, std::generic_category(), "an event loop's descriptors");
   epoll_event event{};
   event.events = EPOLLIN;
   event.data.ptr = nullptr;
   epoll_ctl(epoll_, EPOLL_CTL_ADD, wake_, &event);
+  event.events = EPOLLIN | EPOLLET;  // each expiry is an event; it is never read
+  event.data.ptr = this;
+  epoll_ctl(epoll_, EPOLL_CTL_ADD, timer_, &event);
   now_ = Clock::now();
   wall_now_ = std::chrono::system_clock::now();
   timers_ = std::make_unique<TimerWheel>(now_);
 }
 
 Loop::~Loop() {
+  close(timer_);
   close(wake_);
   close(epoll_);
 }
@@ -121,20 +128,28 @@ void Loop::end_turn() {
   nanosleep(&span, nullptr);
 }
 
+// A time limit of epoll_wait's own would be set and taken back in each turn, which a virtual machine pays with two
+// exits; this one is touched only when something is due sooner than it, or when it has passed.
+void Loop::set_timer() {
+  if (timer_set_ <= now_) timer_set_ = kNever;
+  const Time next = timers_->next();
+  if (next >= timer_set_) return;
+  timer_set_ = next;
+  const auto ns = std::max<int64_t>(next.time_since_epoch().count(), 1);  // 0 would disarm it
+  itimerspec at{};
+  at.it_value.tv_sec = ns / 1'000'000'000;
+  at.it_value.tv_nsec = ns % 1'000'000'000;
+  timerfd_settime(timer_, TFD_TIMER_ABSTIME, &at, nullptr);
+}
+
 void Loop::wait() {
   int timeout = -1;
   if (!ready_.empty() || !end_of_turn_.empty() || !after_end_of_turn_.empty()) {
     timeout = 0;
-  } else {
-    Time next = timers_->next();
-    if (next != kNever) {
-      if (options_.virtual_time) {
-        timeout = 0;
-      } else {
-        auto left = std::chrono::ceil<std::chrono::milliseconds>(next - now_).count();
-        timeout = static_cast<int>(std::clamp<long>(left, 0, 60'000));
-      }
-    }
+  } else if (!options_.virtual_time) {
+    set_timer();
+  } else if (timers_->next() != kNever) {
+    timeout = 0;
   }
   epoll_event events[256];
   running_.store(nullptr, std::memory_order_relaxed);
@@ -146,6 +161,7 @@ void Loop::wait() {
   bool woken = false;
   unwatched_.clear();
   for (int i = 0; i < count; ++i) {
+    if (events[i].data.ptr == this) continue;  // the timer: what is due is fired below
     auto* watch = static_cast<Watch*>(events[i].data.ptr);
     if (!watch) {
       woken = true;

@@ -138,12 +138,14 @@ class Loop {
   void drain_ready();
   void run_posted();
   void end_turn();
+  void set_timer();
   void wait();
   void read_clock();
   void step() { progress_.store(progress_.load(std::memory_order_relaxed) + 2, std::memory_order_relaxed); }
 
   const Options options_;
-  int epoll_ = -1, wake_ = -1;
+  int epoll_ = -1, wake_ = -1, timer_ = -1;
+  Time timer_set_ = kNever;  // when timer_ wakes the loop; it may be too early, never too late
   Time now_{};
   std::chrono::system_clock::time_point wall_now_;
   List<Ready, ReadyTag> ready_;
