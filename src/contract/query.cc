@@ -13,7 +13,6 @@
 
 namespace duplex::contract {
 
-using google::protobuf::Descriptor;
 using google::protobuf::FieldDescriptor;
 
 namespace {
