@@ -3,9 +3,11 @@
 // Over a socket that keeps packet borders (SOCK_SEQPACKET) a packet is one write of the server.
 #pragma once
 
+#include <arpa/inet.h>
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <linux/sockios.h>
+#include <netinet/in.h>
 #include <nghttp2/nghttp2.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -23,6 +25,7 @@
 #include "duplex/protocols/grpc_server.h"
 #include "duplex/runtime/channel.h"
 #include "duplex/runtime/run.h"
+#include "duplex/runtime/socket.h"
 #include "duplex/service/pipe.h"
 #include "handler.h"
 
@@ -38,7 +41,8 @@ inline std::string framed(std::string_view s) {
 
 class Wire final : private http::Handler {
  public:
-  Wire(bool streams, Body body, int socket_type = SOCK_SEQPACKET, std::vector<Filter> filters = {})
+  Wire(bool streams, Body body, int socket_type = SOCK_SEQPACKET, std::vector<Filter> filters = {},
+       http::Limits limits = {})
       : method_("/t.T/M", streams, streams), service_(answer()(std::make_shared<duplex::Handler>(std::move(body)))) {
     for (auto it = filters.rbegin(); it != filters.rend(); ++it) service_ = (*it)(std::move(service_));
     int pair[2];
@@ -46,6 +50,7 @@ class Wire final : private http::Handler {
     ::fcntl(pair[0], F_SETFL, O_NONBLOCK);
     peer_fd = pair[1];
     options_.handler = this;
+    options_.limits = limits;
     thread_.spawn([this, fd = pair[0]](Context& ctx) -> Task<void> {
       co_await http::serve_connection(ctx, fd, "peer", options_, &connection_);
     });
@@ -58,6 +63,11 @@ class Wire final : private http::Handler {
   void drain() {
     thread_.loop().post([this] {
       if (connection_) connection_->drain();
+    });
+  }
+  void cancel(const Status& why) {
+    thread_.loop().post([this, why] {
+      if (connection_) connection_->cancel(why);
     });
   }
 
@@ -114,22 +124,23 @@ class Peer2 {
   }
   ~Peer2() { nghttp2_session_del(session_); }
 
-  // Queues a request; flush() or until() sends it.
-  int32_t request(std::string to_send, bool end, std::vector<std::pair<std::string, std::string>> more = {}) {
-    std::vector<std::pair<std::string, std::string>> fields = {
-        {":method", "POST"}, {":scheme", "http"}, {":path", "/t.T/M"},
-        {":authority", "x"}, {"te", "trailers"},  {"content-type", "application/grpc"}};
-    fields.insert(fields.end(), more.begin(), more.end());
-    std::vector<nghttp2_nv> nv;
-    for (auto& [n, v] : fields)
-      nv.push_back({reinterpret_cast<uint8_t*>(n.data()), reinterpret_cast<uint8_t*>(v.data()), n.size(), v.size(), 0});
-    auto stream = std::make_unique<Stream>();
-    stream->to_send = std::move(to_send);
-    stream->end = end;
-    nghttp2_data_provider provider{{.ptr = stream.get()}, on_pull};
-    int32_t id = nghttp2_submit_request(session_, nullptr, nv.data(), nv.size(), &provider, nullptr);
-    streams[id] = std::move(stream);
-    return id;
+  using Fields = std::vector<std::pair<std::string, std::string>>;
+  // Queues a gRPC request; flush() or until() sends it.
+  int32_t request(std::string to_send, bool end, const Fields& more = {}) {
+    Fields fields = {{":method", "POST"}, {":scheme", "http"}, {":path", "/t.T/M"},
+                     {":authority", "x"}, {"te", "trailers"},  {"content-type", "application/grpc"}};
+    for (auto& [name, value] : more) {
+      auto known = std::find_if(fields.begin(), fields.end(), [&](auto& f) { return f.first == name; });
+      if (known == fields.end())
+        fields.emplace_back(name, value);
+      else
+        known->second = value;
+    }
+    return submit(std::move(fields), std::move(to_send), end, true);
+  }
+  // Queues a request without a body.
+  int32_t ask(std::string method, std::string path) {
+    return submit({{":method", method}, {":scheme", "http"}, {":path", path}, {":authority", "x"}}, "", true, false);
   }
   void send_more(int32_t id, std::string_view octets, bool end) {
     streams[id]->to_send += octets;
@@ -155,8 +166,10 @@ class Peer2 {
     ::setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
     char room[300'000];
     ssize_t n = ::recv(fd_, room, sizeof room, 0);
+    ended |= n == 0 || (n < 0 && errno == ECONNRESET);
     if (n <= 0) return false;
     packets.emplace_back();
+    note_goaways(std::string_view(room, static_cast<size_t>(n)));
     EXPECT_EQ(nghttp2_session_mem_recv(session_, reinterpret_cast<uint8_t*>(room), static_cast<size_t>(n)), n);
     return true;
   }
@@ -197,8 +210,34 @@ class Peer2 {
   std::map<int32_t, std::unique_ptr<Stream>> streams;
   std::vector<std::vector<std::string>> packets;  // the frames of each, "1:HEADERS"
   std::vector<int32_t> goaways;                   // their last stream ids
+  bool ended = false;                             // the server has closed the connection
 
  private:
+  // nghttp2 keeps the last GOAWAY to itself, so we look at the frames' octets.
+  void note_goaways(std::string_view octets) {
+    raw_ += octets;
+    size_t at = 0;
+    auto number = [&](size_t from, size_t size) {
+      uint32_t n = 0;
+      for (size_t i = 0; i < size; ++i) n = n << 8 | static_cast<unsigned char>(raw_[at + from + i]);
+      return n;
+    };
+    for (; raw_.size() - at >= 9 && raw_.size() - at >= 9 + number(0, 3); at += 9 + number(0, 3))
+      if (raw_[at + 3] == NGHTTP2_GOAWAY) goaways.push_back(static_cast<int32_t>(number(9, 4) & 0x7fffffff));
+    raw_.erase(0, at);
+  }
+  int32_t submit(Fields fields, std::string to_send, bool end, bool body) {
+    std::vector<nghttp2_nv> nv;
+    for (auto& [n, v] : fields)
+      nv.push_back({reinterpret_cast<uint8_t*>(n.data()), reinterpret_cast<uint8_t*>(v.data()), n.size(), v.size(), 0});
+    auto stream = std::make_unique<Stream>();
+    stream->to_send = std::move(to_send);
+    stream->end = end;
+    nghttp2_data_provider provider{{.ptr = stream.get()}, on_pull};
+    int32_t id = nghttp2_submit_request(session_, nullptr, nv.data(), nv.size(), body ? &provider : nullptr, nullptr);
+    streams[id] = std::move(stream);
+    return id;
+  }
   void put(std::string_view octets) {
     while (!octets.empty()) {
       // A packet at a time: the server takes a short read for an empty socket, as it is for a stream of octets.
@@ -222,7 +261,6 @@ class Peer2 {
     ++self.frames_;
     self.pongs_ += f->hd.type == NGHTTP2_PING && f->hd.flags & NGHTTP2_FLAG_ACK;
     if (f->hd.type == NGHTTP2_SETTINGS) self.settings_ = true;
-    if (f->hd.type == NGHTTP2_GOAWAY) self.goaways.push_back(f->goaway.last_stream_id);
     if (f->hd.type <= NGHTTP2_HEADERS && f->hd.flags & NGHTTP2_FLAG_END_STREAM) name += "+END";
     if (Stream* s = self.find(f->hd.stream_id); s && f->hd.type != NGHTTP2_WINDOW_UPDATE) s->frames.push_back(name);
     if (!self.packets.empty()) self.packets.back().push_back(std::to_string(f->hd.stream_id) + ":" + name);
@@ -258,7 +296,74 @@ class Peer2 {
   nghttp2_session* session_ = nullptr;
   bool settings_ = false;
   size_t frames_ = 0, pongs_ = 0;  // received
+  std::string raw_;                // of the frame that is not whole yet
 };
+
+// A blocking socket to "127.0.0.1:8080".
+inline Fd dial(const std::string& address) {
+  Result<Address> to = Address::parse(address);
+  sockaddr_in at{};
+  at.sin_family = AF_INET;
+  at.sin_port = htons(to->port());
+  ::inet_pton(AF_INET, to->host().c_str(), &at.sin_addr);
+  Fd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  EXPECT_EQ(::connect(fd.get(), reinterpret_cast<sockaddr*>(&at), sizeof at), 0) << address;
+  return fd;
+}
+
+// One connection of HTTP/1.1, as octets.
+class Peer1 {
+ public:
+  explicit Peer1(const std::string& address) : fd_(dial(address)) {
+    timeval patience{20, 0};
+    ::setsockopt(fd_.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+  }
+  void send(std::string_view octets) {
+    while (!octets.empty()) {
+      ssize_t n = ::send(fd_.get(), octets.data(), octets.size(), MSG_NOSIGNAL);
+      if (n <= 0) return;
+      octets.remove_prefix(static_cast<size_t>(n));
+    }
+  }
+  // Asks, and returns the answer, head and body, which must have a content-length.
+  std::string ask(std::string_view method, std::string_view path, std::string_view fields = "",
+                  std::string_view body = "") {
+    std::string request =
+        std::string(method) + " " + std::string(path) + " HTTP/1.1\r\nhost: x\r\n" + std::string(fields);
+    if (!body.empty()) request += "content-length: " + std::to_string(body.size()) + "\r\n";
+    send(request + "\r\n" + std::string(body));
+    while (got_.find("\r\n\r\n") == got_.npos)
+      if (!read_some()) return "(ended) " + got_;
+    size_t size = got_.find("\r\n\r\n") + 4;
+    constexpr std::string_view kLength = "content-length: ";
+    if (size_t at = got_.find(kLength); at < size) size += std::stoul(got_.substr(at + kLength.size()));
+    while (got_.size() < size)
+      if (!read_some()) return "(ended) " + got_;
+    std::string answer = got_.substr(0, size);
+    got_.erase(0, size);
+    return answer;
+  }
+  // Has the server closed it, or does it now? Not after 20 s.
+  bool ends() {
+    while (read_some()) {
+    }
+    return ended_;
+  }
+
+ private:
+  bool read_some() {
+    char room[65536];
+    ssize_t n = ::recv(fd_.get(), room, sizeof room, 0);
+    ended_ |= n == 0 || (n < 0 && errno == ECONNRESET);
+    if (n > 0) got_.append(room, static_cast<size_t>(n));
+    return n > 0;
+  }
+  Fd fd_;
+  std::string got_;
+  bool ended_ = false;
+};
+
+inline bool has(std::string_view text, std::string_view part) { return text.find(part) != text.npos; }
 
 // A handler that answers what it reads.
 inline Task<Outcome> echo(Context& ctx, Call& c) {
