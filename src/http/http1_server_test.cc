@@ -298,6 +298,19 @@ TEST(Http1Server, DrippingDoesNotProlongAHead) {
   EXPECT_TRUE(s.read_to_end().starts_with("HTTP/1.1 408 "));
 }
 
+TEST(Http1Server, ConnectionNamesAtMost32Fields) {
+  auto asking = [](int elements) {
+    std::string list = "close";
+    for (int i = 1; i < elements; ++i) list += ", q";
+    Served s;
+    s.send("GET /a HTTP/1.1\r\nHost: a\r\nConnection: " + list + "\r\n\r\n");
+    return s.read_to_end().substr(0, 12);
+  };
+  EXPECT_EQ(asking(32), "HTTP/1.1 200");
+  EXPECT_EQ(asking(33), "HTTP/1.1 400");
+  EXPECT_EQ(asking(20'000), "HTTP/1.1 400");  // each would be looked for among all fields
+}
+
 TEST(Http1Server, IdleConnectionEnds) {
   Limits limits;
   limits.idle = 50ms;

@@ -166,6 +166,40 @@ TEST(Both, TheFirstFailureCancelsTheOther) {
   EXPECT_EQ(s.code(), Code::kNotFound);
 }
 
+TEST(Both, AnExceptionOfOneCancelsTheOtherAndIsThrown) {
+  for (bool first : {true, false}) {
+    Status other;
+    std::string what;
+    Duration took = run(
+        [&](Context& ctx) -> Task<Duration> {
+          Time start = ctx.loop().now();
+          auto throws = [](Context& c) -> Task<Status> {
+            static_cast<void>(co_await yield(c));
+            throw std::runtime_error("a broken half");
+          };
+          auto waits = [&](Context& c) -> Task<Status> {
+            other = co_await sleep(c, 1h);
+            co_return other;
+          };
+          try {
+            Status s;
+            if (first)
+              s = co_await both(ctx, throws, waits);
+            else
+              s = co_await both(ctx, waits, throws);
+            ADD_FAILURE() << s.to_string();
+          } catch (const std::exception& e) {
+            what = e.what();
+          }
+          co_return ctx.loop().now() - start;
+        },
+        kVirtual);
+    EXPECT_EQ(what, "a broken half");
+    EXPECT_EQ(other.code(), Code::kCancelled) << other.to_string();
+    EXPECT_LT(took, 1s);
+  }
+}
+
 TEST(Channel, CarriesAMillionItemsBetweenTwoLoops) {
   Channel<int> channel(16);
   LoopThread other;

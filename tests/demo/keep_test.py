@@ -1,8 +1,9 @@
-"""Given ./dev demo --keep, then its two JSON lines are enough to call both services, kill one, and start it again."""
+"""Given ./dev demo --keep, then its two JSON lines are enough to call both services, freeze one, kill it and start it."""
 
 import concurrent.futures
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -80,6 +81,25 @@ def mistakes_are_named(orders, order):
         assert problem.get("code") == code, (wrong, problem)
 
 
+def frozen_payments_leave_the_order_pending(orders, payments, order):
+    """Given payments stopped in its tracks, then the order is UNAVAILABLE and waits; and it is paid once, later."""
+    order = {**order, "request_id": str(uuid.uuid4())}
+    os.kill(payments["pid"], signal.SIGSTOP)
+    try:
+        status, problem = call(orders, "POST", "/v1/orders", order)
+        assert (status, problem["code"]) == (503, "UNAVAILABLE"), (status, problem)
+        assert "stays PENDING" in problem["detail"], problem
+        order_id = re.match(r"order (\S+) ", problem["detail"]).group(1)
+        assert call(orders, "GET", "/v1/orders/" + order_id)[1]["status"] == "PENDING"
+    finally:
+        os.kill(payments["pid"], signal.SIGCONT)
+    placed = []
+    wait_until(lambda: placed.append(call(orders, "POST", "/v1/orders", order)) or placed[-1][0] == 200, "it is paid")
+    assert (placed[-1][1]["id"], placed[-1][1]["status"]) == (order_id, "PAID"), placed
+    _, listed = call(payments, "GET", "/v1/charges?order_id=" + order_id)
+    assert [c["status"] for c in listed["charges"]] == ["CAPTURED"], listed
+
+
 def main():
     demo = subprocess.run([sys.executable, os.path.join(ROOT, "examples/shop/demo.py"), *sys.argv[1:], "--keep"],
                           stdout=subprocess.PIPE, text=True, timeout=100)
@@ -104,6 +124,8 @@ def main():
     order_id = place_the_same_at_once(orders, payments, first)
     mistakes_are_named(orders, first)
     cancel_gives_the_money_back(orders, payments, order_id)
+
+    frozen_payments_leave_the_order_pending(orders, payments, order)
 
     os.kill(payments["pid"], signal.SIGKILL)
     wait_until(lambda: not alive(payments["pid"]), "payments is gone")
