@@ -20,7 +20,6 @@ class Http2Server final : public ServerConnection, private Http2Session::Request
   Task<void> run(std::string_view already) {
     if (!session_.start(already)) co_return;
     while (!session_.over() && !scope_.context().cancelled()) co_await wait_while_used();
-    if (!session_.over() && scope_.running() == 0) session_.end(0);  // idle too long, or cancelled with nothing to do
     co_await scope_.join();
     // Cancelled from above: what the calls answered goes out (nghttp2 sends no DATA and no trailers after the last
     // GOAWAY), then GOAWAY. A peer that does not read cannot hold us: each gets a second.

@@ -152,6 +152,7 @@ void Http2Session::recycle(Http2Stream& stream) {
   took(stream, stream.owed_);  // of one that nobody took; for the others nothing is left
   if (latest_ == &stream) latest_ = nullptr;
   --live_;
+  stream.shrink();
   spare_.push_back(&stream);
   note_change();
 }

@@ -35,7 +35,6 @@ void Http2Stream::clear() {
   in_head_.status = 0;  // its texts stay: mostly the next request's are the same
   in_head_.fields.clear();
   in_body_.clear();
-  if (in_body_.capacity() > 16384) in_body_ = Buffer();
   in_trailers_.clear();
   error_ = Status();
   unsent_octets_ = 0;
@@ -43,11 +42,15 @@ void Http2Stream::clear() {
   context_ = nullptr;
   in_use_ = network_closed_ = deferred_ = queued_ = head_pending_ = head_left_ = reset_after_end_ = false;
   out_.clear();
-  if (out_.capacity() > 16384) out_ = Buffer();
   out_at_ = 0;
   out_trailers_ = Metadata();
   owed_ = taken_ = 0;
   window_ = Http2Session::kStreamWindow;
+}
+
+void Http2Stream::shrink() {
+  for (Buffer* buffer : {&in_body_, &out_})
+    if (buffer->capacity() > kKeptCapacity) *buffer = Buffer();
 }
 
 void Http2Stream::drop_stale_pseudo_fields() {

@@ -23,7 +23,9 @@ class Http2Stream final : public Exchange {
  private:
   friend class Http2Session;
   enum : uint8_t { kMethod = 1, kTarget = 2, kAuthority = 4, kScheme = 8 };
-  void clear();  // for its next use; strings and buffers keep their memory
+  static constexpr size_t kKeptCapacity = 16384;
+  void clear();   // for its next use; strings and buffers keep their memory
+  void shrink();  // after its last: a buffer keeps kKeptCapacity at most
   // What did not come in the head must not be left of the one before.
   void drop_stale_pseudo_fields();
   void resume_sending();  // tells nghttp2 that there is more
