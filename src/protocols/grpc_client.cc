@@ -16,7 +16,7 @@ void put(http::Exchange& x, const Message& message) {
 }
 
 // Sends what the caller streams, as there is room. An error of the source resets the stream.
-Task<void> pump(Context& ctx, Source& in, http::Exchange& x, Status& failure) {
+Task<void> send_all(Context& ctx, Source& in, http::Exchange& x, Status& failure) {
   for (;;) {
     Result<std::optional<Message>> m = co_await in.next(ctx);
     if (!m) {
@@ -30,6 +30,18 @@ Task<void> pump(Context& ctx, Source& in, http::Exchange& x, Status& failure) {
     put(x, **m);
   }
   x.send_end(Metadata());
+}
+
+// What the source throws resets the stream too, and is for the caller.
+Task<void> pump(Context& ctx, Source& in, http::Exchange& x, Status& failure, Context& call,
+                std::exception_ptr& thrown) {
+  try {
+    co_await send_all(ctx, in, x, failure);
+  } catch (...) {
+    if (!thrown) thrown = std::current_exception();
+    x.reset(http::Reset::kCancel);
+    call.cancel(Status::cancelled("the source of the request threw"));
+  }
 }
 
 }  // namespace
@@ -119,15 +131,21 @@ Task<Outcome> Client::call(Context& ctx, Call& c) {
   http::Exchange& x = lease->exchange();
   Status failure;
   Outcome outcome;
+  std::exception_ptr thrown;
   {
     Context both_ctx(ctx);
     Scope scope(both_ctx);
     Source& in = *c.in;
-    scope.spawn([&](Context& child) { return pump(child, in, x, failure); });
-    outcome = co_await respond(both_ctx, x, *c.out);
+    scope.spawn([&](Context& child) { return pump(child, in, x, failure, both_ctx, thrown); });
+    try {
+      outcome = co_await respond(both_ctx, x, *c.out);
+    } catch (...) {
+      if (!thrown) thrown = std::current_exception();
+    }
     both_ctx.cancel(Status::cancelled("the call has ended"));
     co_await scope.join();  // core.md, scenario (i): the pump may be parked in somebody else's next()
   }
+  if (thrown) std::rethrow_exception(thrown);
   if (!failure.is_ok()) co_return failure;
   co_return outcome;
 }
