@@ -64,7 +64,7 @@ Task<void> Dispatcher::serve(Context& ctx, http::Exchange& x) {
       if (unary && settings_.timeout > Duration::zero() && !head.fields.find("grpc-timeout"))
         ctx.set_deadline(after(ctx.loop().now(), settings_.timeout));
       return grpc::serve(ctx, x, *found->second.method, *found->second.chain,
-                         grpc::ServerSettings{.max_message = settings_.max_message});
+                         grpc::ServerSettings{.max_message = settings_.max_message, .observe = &settings_.observe});
     }
     grpc::answer_unknown(x);
     return Task<void>::ready();
@@ -88,13 +88,18 @@ Task<void> Dispatcher::serve_rest(Context& ctx, http::Exchange& x, std::string_v
     return Task<void>::ready();
   }
   const Target& target = rest_methods_.at(match.rule->method);
-  return rest::serve(ctx, x, *match.rule, match.captures, *target.method, *target.chain,
-                     rest::ServerSettings{.max_message = settings_.max_message, .timeout = settings_.timeout});
+  return rest::serve(
+      ctx, x, *match.rule, match.captures, *target.method, *target.chain,
+      rest::ServerSettings{
+          .max_message = settings_.max_message, .timeout = settings_.timeout, .observe = &settings_.observe});
 }
 
 void Dispatcher::answer_no_route(http::Exchange& x, std::string_view path, const contract::RouteMatch& match) const {
   std::string allowed = router_.allowed(path), plain = plain_router_.allowed(path);
   std::string shown(path.substr(0, 200));
+  if (x.head().method == "POST" && methods_.contains(path))
+    return rest::answer_problem(x, Status::unimplemented(shown + " takes gRPC; send content-type application/grpc"),
+                                415);
   if (match.kind == contract::RouteMatch::Kind::kNoPath && plain.empty())
     return rest::answer_problem(x, Status::not_found("nothing is at " + shown));
   if (!allowed.empty() && !plain.empty()) allowed += ", ";

@@ -20,8 +20,9 @@ class Dispatcher final : public http::Handler {
   struct Settings {
     size_t max_message = 4 << 20;
     Duration timeout{};  // of a unary call that brings no deadline
+    Filter observe{};    // what sees calls that are refused before their chain is asked
   };
-  explicit Dispatcher(Settings settings) : settings_(settings) {}
+  explicit Dispatcher(Settings settings) : settings_(std::move(settings)) {}
 
   // `chain` ends in `service`. Error: the contract could not be loaded, or two methods share a route.
   Status add(const contract::ServiceDescription& service, std::shared_ptr<Service> chain);

@@ -30,6 +30,8 @@ class Inbound {
 
   // Everything that stands between a protocol and `service`, in the order of design.md's inbound chain.
   std::shared_ptr<Service> chain(std::shared_ptr<Service> service, const std::vector<Filter>& users);
+  // The outermost part alone, for calls that are refused before the rest is asked.
+  Filter observe() { return telemetry_.server(); }
   // /livez, /readyz, /metrics.
   Status add_own_routes(Dispatcher& dispatcher);
   // On the loop, with the Context of all its work: so that log(ctx) and clients find their way.

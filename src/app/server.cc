@@ -70,8 +70,8 @@ Status Server::State::build() {
                                   .access_log = settings.access_log});
   if (!made) return made.error();
   inbound = std::move(*made);
-  dispatcher = std::make_unique<app::Dispatcher>(
-      app::Dispatcher::Settings{.max_message = settings.max_message, .timeout = settings.timeout});
+  dispatcher = std::make_unique<app::Dispatcher>(app::Dispatcher::Settings{
+      .max_message = settings.max_message, .timeout = settings.timeout, .observe = inbound->observe()});
   for (auto& service : services)
     if (Status s = dispatcher->add(service->described(), inbound->chain(service, filters)); !s.is_ok()) return s;
   for (Route& route : routes) {

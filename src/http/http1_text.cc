@@ -26,12 +26,6 @@ bool is_token(std::string_view text) {
   return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) { return token_lower(c) != 0; });
 }
 
-bool is_field_value(std::string_view text) {
-  bool bad = false;  // no early exit: the compiler makes it sixteen octets a step
-  for (unsigned char c : text) bad |= (c < 0x20 && c != '\t') || c == 0x7f;
-  return !bad;
-}
-
 std::string_view trim_blanks(std::string_view text) {
   while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
   while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);

@@ -13,8 +13,6 @@ namespace duplex::http {
 bool is_token(std::string_view text);
 // The lower case of a token's octet; 0 for an octet that may not stand in one.
 char token_lower(char c);
-// No control octet but the tab: neither CR nor LF nor NUL, so that no value can begin a line of its own.
-bool is_field_value(std::string_view text);
 std::string_view trim_blanks(std::string_view text);
 bool equals_ignoring_case(std::string_view text, std::string_view lower);
 

@@ -1,6 +1,9 @@
 #include "duplex/protocols/grpc_server.h"
 
+#include <algorithm>
+
 #include "protocols/grpc_wire.h"
+#include "protocols/refusal.h"
 
 namespace duplex::grpc {
 namespace {
@@ -112,12 +115,63 @@ class Out final : public Sink {
 
 void refuse(http::Exchange& x, const Status& status) { Out(x, false).finish(status, Metadata()); }
 
+char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
+bool starts_with_ignoring_case(std::string_view text, std::string_view start) {
+  return text.size() >= start.size() &&
+         std::equal(start.begin(), start.end(), text.begin(), [](char a, char b) { return a == lower(b); });
+}
+
+constexpr std::string_view kType = "application/grpc";
+
+// Why a call cannot begin, and how that is told. OK: it can.
+struct Refusal {
+  Status status;
+  int http = 200;
+  bool tell_encodings = false;
+
+  void answer(http::Exchange& x) const {
+    Metadata head = reply_head();
+    if (tell_encodings) head.add("grpc-accept-encoding", "identity");
+    for (Metadata::Entry e : status_fields(status, Metadata())) head.add(e.name, e.value);
+    x.send_head(http, head, true);
+  }
+};
+
+// Sets the deadline that the call brings.
+Refusal begin(Context& ctx, const Metadata& fields) {
+  Refusal refusal;
+  if (auto type = fields.find("content-type"); type && !is_grpc_proto(*type)) {
+    refusal.status = Status::unimplemented("messages of content-type " + std::string(type->substr(0, 100)) +
+                                           " are not taken; send application/grpc or application/grpc+proto");
+    refusal.http = 415;
+  } else if (auto encoding = fields.find("grpc-encoding"); encoding && *encoding != "identity") {
+    // PROTOCOL-HTTP2, "Message-Encoding": the caller is told what it may use.
+    refusal.status = Status::unimplemented("messages compressed by " + std::string(encoding->substr(0, 50)) +
+                                           " are not accepted; only identity is");
+    refusal.tell_encodings = true;
+  } else if (auto text = fields.find("grpc-timeout")) {
+    if (auto timeout = parse_timeout(*text))
+      ctx.set_deadline(after(ctx.loop().now(), *timeout));
+    else
+      refusal.status = Status::internal("grpc-timeout is not 1 to 8 digits and one of H, M, S, m, u, n");
+  }
+  return refusal;
+}
+
 }  // namespace
 
 bool is_grpc(std::string_view content_type) {
-  constexpr std::string_view kType = "application/grpc";
-  if (!content_type.starts_with(kType)) return false;
-  return content_type.size() == kType.size() || content_type[kType.size()] == '+' || content_type[kType.size()] == ';';
+  if (!starts_with_ignoring_case(content_type, kType)) return false;
+  std::string_view rest = content_type.substr(kType.size());
+  return rest.empty() || rest[0] == '+' || rest[0] == ';' || rest[0] == ' ';
+}
+
+bool is_grpc_proto(std::string_view content_type) {
+  if (!is_grpc(content_type)) return false;
+  std::string_view rest = content_type.substr(kType.size());
+  constexpr std::string_view kProto = "+proto";
+  if (starts_with_ignoring_case(rest, kProto)) rest.remove_prefix(kProto.size());
+  return rest.empty() || rest[0] == ';' || rest[0] == ' ';
 }
 
 void answer_unknown(http::Exchange& x) {
@@ -134,33 +188,16 @@ Task<void> serve(Context& ctx, http::Exchange& x, const Method& method, Service&
     x.send_head(405, allow, true);
     co_return;
   }
-  if (auto encoding = fields.find("grpc-encoding"); encoding && *encoding != "identity") {
-    // PROTOCOL-HTTP2, "Message-Encoding": the caller is told what it may use.
-    Metadata head = reply_head();
-    head.add("grpc-accept-encoding", "identity");
-    for (Metadata::Entry e :
-         status_fields(Status::unimplemented("messages compressed by " + std::string(encoding->substr(0, 50)) +
-                                             " are not accepted; only identity is"),
-                       Metadata()))
-      head.add(e.name, e.value);
-    x.send_head(200, head, true);
-    co_return;
-  }
-  bool bad_timeout = false;
-  if (auto text = fields.find("grpc-timeout")) {
-    if (auto timeout = parse_timeout(*text))
-      ctx.set_deadline(after(ctx.loop().now(), *timeout));
-    else
-      bad_timeout = true;
-  }
-  Result<Metadata> metadata = metadata_of(fields);
-  if (bad_timeout || !metadata) {
-    refuse(x, bad_timeout ? Status::internal("grpc-timeout is not 1 to 8 digits and one of H, M, S, m, u, n")
-                          : metadata.error());
-    co_return;
-  }
   Peer peer(x.peer(), "grpc");
   ctx.put(peer);
+  Refusal refusal = begin(ctx, fields);
+  Result<Metadata> metadata = metadata_of(fields);
+  if (refusal.status.is_ok() && !metadata) refusal.status = metadata.error();
+  if (!refusal.status.is_ok()) {
+    co_await show_refusal(settings.observe, ctx, method, fields, refusal.status);
+    refusal.answer(x);
+    co_return;
+  }
   In in(x, settings.max_message);
   Out out(x, method.service_streams);
   Call call(method, std::move(*metadata), in, out);

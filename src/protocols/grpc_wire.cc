@@ -159,7 +159,7 @@ void add_user_fields(Metadata& fields, const Metadata& user) {
     if (is_protocol_name(e.name) || e.name.starts_with("grpc-")) continue;
     if (is_binary_name(e.name))
       fields.add(e.name, encode_binary(e.value));
-    else
+    else if (is_field_value(e.value))
       fields.add(e.name, e.value);
   }
 }

@@ -27,7 +27,8 @@ std::string decode_message(std::string_view text);
 std::string encode_binary(std::string_view bytes);
 std::optional<std::string> decode_binary(std::string_view text);
 
-// User metadata as HTTP fields: "-bin" values encoded, names that are the protocol's own left out.
+// User metadata as HTTP fields: "-bin" values encoded, names that are the protocol's own left out,
+// and values that no field can carry.
 void add_user_fields(Metadata& fields, const Metadata& user);
 // HTTP fields as call metadata: "-bin" values decoded (several in one field are split). Shares memory where it can.
 // INVALID: a "-bin" value that is no base64 is INTERNAL.

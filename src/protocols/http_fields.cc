@@ -27,7 +27,8 @@ std::string essence_of(std::string_view content_type) {
 
 void add_plain_fields(Metadata& fields, const Metadata& user) {
   for (Metadata::Entry e : user)
-    if (!is_framing(e.name) && !is_binary_name(e.name) && !e.name.starts_with("grpc-")) fields.add(e.name, e.value);
+    if (!is_framing(e.name) && !is_binary_name(e.name) && !e.name.starts_with("grpc-") && is_field_value(e.value))
+      fields.add(e.name, e.value);
 }
 
 bool has_type(std::string_view content_type, std::string_view essence) { return essence_of(content_type) == essence; }

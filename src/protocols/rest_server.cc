@@ -7,6 +7,7 @@
 #include "duplex/service/pipe.h"
 #include "protocols/grpc_wire.h"
 #include "protocols/http_fields.h"
+#include "protocols/refusal.h"
 #include "protocols/whole_body.h"
 
 namespace duplex::rest {
@@ -69,6 +70,20 @@ class StreamOut final : public Sink {
   const bool sse_;
 };
 
+// The request message; `refused_with`: by which HTTP status its error is told, if not by that of its code.
+Result<Bytes> assemble(const http::Head& head, const contract::HttpRule& rule, const contract::Captures& captures,
+                       const Bytes& body, int& refused_with) {
+  auto type = head.fields.find("content-type");
+  if (!body.empty() && type && !is_json(*type)) {
+    refused_with = 415;
+    return Status::invalid_argument("the body is " + std::string(type->substr(0, 100)) + "; send application/json");
+  }
+  std::string_view target = head.target;
+  size_t question = target.find('?');
+  std::string_view query = question == target.npos ? std::string_view() : target.substr(question + 1);
+  return contract::assemble_request(rule, captures, query, body.view());
+}
+
 void answer_one(http::Exchange& x, const contract::HttpRule& rule, const Keep& kept, const Outcome& outcome) {
   const contract::Contract& contract = rule.method->service().contract();
   if (!x.error().is_ok()) return;
@@ -120,38 +135,24 @@ Task<void> serve(Context& ctx, http::Exchange& x, const contract::HttpRule& rule
   ctx.set_label(&method.label);
   const http::Head& head = x.head();
   const contract::Contract* contract = &rule.method->service().contract();
-  if (method.caller_streams) {
-    answer_problem(x, Status::unimplemented(method.name + " takes a stream of messages; call it over gRPC"), 0, {},
-                   contract);
-    co_return;
-  }
-  if (Status s = set_deadline(ctx, head.fields, method, settings.timeout); !s.is_ok()) {
-    answer_problem(x, s, 0, {}, contract);
-    co_return;
-  }
-  Result<Bytes> body = co_await read_whole_body(ctx, x, settings.max_message);
-  if (!body) {
-    int code = body.error().code() == Code::kResourceExhausted ? 413 : 0;
-    answer_problem(x, body.error(), code, {}, contract);
-    co_return;
-  }
-  auto type = head.fields.find("content-type");
-  if (!body->empty() && type && !is_json(*type)) {
-    answer_problem(
-        x, Status::invalid_argument("the body is " + std::string(type->substr(0, 100)) + "; send application/json"),
-        415, {}, contract);
-    co_return;
-  }
-  std::string_view target = head.target;
-  size_t question = target.find('?');
-  std::string_view query = question == target.npos ? std::string_view() : target.substr(question + 1);
-  Result<Bytes> request = contract::assemble_request(rule, captures, query, body->view());
-  if (!request) {
-    answer_problem(x, request.error(), 0, {}, contract);
-    co_return;
-  }
   Peer peer(x.peer(), "rest");
   ctx.put(peer);
+  int refused_with = 0;
+  Result<Bytes> request{Bytes()};
+  if (method.caller_streams) {
+    request = Status::unimplemented(method.name + " takes a stream of messages; call it over gRPC");
+  } else if (Status s = set_deadline(ctx, head.fields, method, settings.timeout); !s.is_ok()) {
+    request = std::move(s);
+  } else {
+    Result<Bytes> body = co_await read_whole_body(ctx, x, settings.max_message);
+    request = body ? assemble(head, rule, captures, *body, refused_with) : Result<Bytes>(body.error());
+    if (!body && body.error().code() == Code::kResourceExhausted) refused_with = 413;
+  }
+  if (!request) {
+    co_await show_refusal(settings.observe, ctx, method, head.fields, request.error());
+    answer_problem(x, request.error(), refused_with, {}, contract);
+    co_return;
+  }
   One in{Message(std::move(*request))};
   if (method.service_streams) {
     auto accept = head.fields.find("accept");

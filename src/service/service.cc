@@ -21,6 +21,15 @@ void report_current(Context& ctx, const Method& method) {
   }
 }
 
+// A line break in a value would be a field of its own to the caller.
+Status check(const Metadata& fields) {
+  for (Metadata::Entry e : fields)
+    if (!is_binary_name(e.name) && !is_field_value(e.value))
+      return Status::internal("the value of metadata '" + std::string(e.name.substr(0, 100)) +
+                              "' has a control octet; a name that ends in -bin may carry any bytes");
+  return {};
+}
+
 // Sends the Reply's head before the first message.
 class ReplySink final : public Sink {
  public:
@@ -28,9 +37,12 @@ class ReplySink final : public Sink {
   Task<Status> head(Context& ctx, Metadata metadata) override {
     head_sent_ = true;
     for (Metadata::Entry e : reply_.head) metadata.add(e.name, e.value);
+    broken_ = check(metadata);
+    if (!broken_.is_ok()) return Task<Status>::ready(broken_);
     return out_.head(ctx, std::move(metadata));
   }
   Task<Status> write(Context& ctx, Message message) override {
+    if (!broken_.is_ok()) return Task<Status>::ready(broken_);
     if (head_sent_ || reply_.head.empty()) {
       head_sent_ = true;
       return out_.write(ctx, std::move(message));
@@ -38,6 +50,8 @@ class ReplySink final : public Sink {
     return head_then_write(ctx, std::move(message));
   }
   Task<Status> interim(Context& ctx, Metadata metadata) override { return out_.interim(ctx, std::move(metadata)); }
+  // Why nothing of the answer may be sent.
+  const Status& broken() const { return broken_; }
 
  private:
   Task<Status> head_then_write(Context& ctx, Message message) {
@@ -47,6 +61,7 @@ class ReplySink final : public Sink {
   Sink& out_;
   Reply& reply_;
   bool head_sent_ = false;
+  Status broken_;
 };
 
 class Answer final : public Service {
@@ -70,6 +85,8 @@ class Answer final : public Service {
     c.out = &outer;
     if (threw) co_return Status::internal("internal error");
     for (Metadata::Entry e : reply.trailers) outcome.trailers.add(e.name, e.value);
+    if (!out.broken().is_ok()) co_return out.broken();
+    if (Status s = check(outcome.trailers); !s.is_ok()) co_return s;
     co_return outcome;
   }
 

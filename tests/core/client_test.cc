@@ -15,9 +15,7 @@
 namespace duplex {
 namespace {
 
-
 using talk::v1::Pair;
-
 
 // ---- a name whose addresses change ----
 

@@ -18,7 +18,7 @@ using duplex::http::Http1Parser;
 void check_fields(const Metadata& fields) {
   for (Metadata::Entry e : fields) {
     demand(duplex::http::is_token(e.name), "a field's name is a token");
-    demand(duplex::http::is_field_value(e.value), "a field's value has no control octet");
+    demand(duplex::is_field_value(e.value), "a field's value has no control octet");
   }
 }
 

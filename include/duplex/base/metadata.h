@@ -18,6 +18,10 @@ namespace duplex {
 // Does the value of that name travel as bytes?
 inline bool is_binary_name(std::string_view name) { return name.ends_with("-bin"); }
 
+// Can an HTTP field carry that value (RFC 9110 section 5.5)? No control octet but the tab: neither CR nor LF nor NUL,
+// so that no value can begin a line of its own.
+bool is_field_value(std::string_view value);
+
 class Metadata {
   struct Lengths {  // before each entry's name and value
     uint32_t name, value;
@@ -86,7 +90,8 @@ class Metadata {
   }
   // No entry, and the memory for the next ones kept where nobody shares it.
   void clear();
-  // Appends; a name is taken as it is. For protocol code, which has checked it.
+  // Appends; name and value are taken as they are. For protocol code, which has checked them. What no field can carry
+  // is INTERNAL in a handler's answer, and left out where a filter added it.
   void add(std::string_view name, std::string_view value);
   // Appends what a user set: checks name and value. INVALID_ARGUMENT says which rule is broken.
   Status set_by_user(std::string_view name, std::string_view value);

@@ -11,11 +11,14 @@
 namespace duplex::grpc {
 
 struct ServerSettings {
-  size_t max_message = 4 << 20;  // octets of one request message; past it RESOURCE_EXHAUSTED
+  size_t max_message = 4 << 20;     // octets of one request message; past it RESOURCE_EXHAUSTED
+  const Filter* observe = nullptr;  // what sees calls that are refused before `service` is asked: metrics, access log
 };
 
-// Is it gRPC that this content-type announces ("application/grpc", "+proto", ...)?
+// Is it gRPC that this content-type announces ("application/grpc", "+proto", ...)? In any case of letters.
 bool is_grpc(std::string_view content_type);
+// Of the others: is it messages of protobuf? serve() answers 415 and UNIMPLEMENTED to those that are not.
+bool is_grpc_proto(std::string_view content_type);
 
 // Serves one exchange of a known method through `service`, to the last word.
 Task<void> serve(Context& ctx, http::Exchange& x, const Method& method, Service& service, ServerSettings settings);

@@ -19,8 +19,9 @@
 namespace duplex::rest {
 
 struct ServerSettings {
-  size_t max_message = 4 << 20;  // octets of one request body; past it 413
-  Duration timeout{};            // of a unary call that brings none; zero: none
+  size_t max_message = 4 << 20;     // octets of one request body; past it 413
+  Duration timeout{};               // of a unary call that brings none; zero: none
+  const Filter* observe = nullptr;  // what sees calls that are refused before `service` is asked: metrics, access log
 };
 
 // Serves one exchange that `rule` matched, through `service`, to the last word. `captures` borrow from the target.

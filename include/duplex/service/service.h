@@ -160,7 +160,8 @@ class Call {
   Sink* out;
 };
 
-// What a handler adds to its answer: `ctx.reply().head.add("x-cache", "hit")`.
+// What a handler adds to its answer: `ctx.reply().head.add("x-cache", "hit")`. A value that no field can carry, such as
+// one with a line break, makes the call INTERNAL; a name that ends in "-bin" may have any bytes.
 class Reply {
  public:
   Metadata head;      // leaves before the first message
