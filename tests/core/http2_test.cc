@@ -26,6 +26,7 @@ TEST(Http2Wire, ARequestThatCrossesTheFirstGoawayIsAnswered) {
   peer.settle();
   wire.drain();
   ASSERT_TRUE(something_came(wire.peer_fd));  // the GOAWAY is on its way, and we have not read it
+  wire.let_turn(20);
   int32_t id = peer.request(framed("crossed"), true);
   ASSERT_TRUE(peer.until_closed(id));
   EXPECT_EQ(peer.streams[id]->data, framed("crossed"));

@@ -16,6 +16,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstring>
+#include <future>
 #include <map>
 #include <memory>
 #include <string>
@@ -64,6 +65,14 @@ class Wire final : private http::Handler {
     thread_.loop().post([this] {
       if (connection_) connection_->drain();
     });
+  }
+  // Returns when its loop has gone round so often.
+  void let_turn(int times) {
+    for (int i = 0; i < times; ++i) {
+      std::promise<void> turned;
+      thread_.loop().post([&] { turned.set_value(); });
+      turned.get_future().wait();
+    }
   }
   void cancel(const Status& why) {
     thread_.loop().post([this, why] {
