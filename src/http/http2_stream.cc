@@ -40,7 +40,7 @@ void Http2Stream::clear() {
   unsent_octets_ = 0;
   id_ = -1;
   context_ = nullptr;
-  in_use_ = network_closed_ = deferred_ = queued_ = head_pending_ = head_left_ = reset_after_end_ = false;
+  in_use_ = network_closed_ = deferred_ = queued_ = head_pending_ = head_left_ = reset_ = reset_after_end_ = false;
   out_.clear();
   out_at_ = 0;
   out_trailers_ = Metadata();
@@ -108,7 +108,7 @@ void Http2Stream::resume_sending() {
 }
 
 void Http2Stream::reset(Reset code) {
-  if (network_closed_ || id_ < 0 || session_.over_) return;
+  if (network_closed_ || id_ < 0 || session_.over_ || std::exchange(reset_, true)) return;
   out_ended_ = true;
   nghttp2_submit_rst_stream(session_.session_, NGHTTP2_FLAG_NONE, id_, static_cast<uint32_t>(code));
   session_.want_write();

@@ -41,6 +41,7 @@ class Http2Stream final : public Exchange {
   bool head_pending_ = false;     // the final head is being received
   uint8_t pseudo_fields_ = 0;     // that came in that head: kMethod...
   bool head_left_ = false;        // client: the request's head is on its way
+  bool reset_ = false;            // by us, once: nghttp2 would send a second one for a head that never left
   bool reset_after_end_ = false;  // RST_STREAM(NO_ERROR) once our END_STREAM has left (RFC 9113 section 8.1)
   Buffer out_;
   size_t out_at_ = 0;

@@ -2,7 +2,7 @@
 
 #include "duplex/contract/http_status.h"
 #include "duplex/protocols/grpc_server.h"
-#include "duplex/runtime/scope.h"
+#include "protocols/both_ways.h"
 #include "protocols/grpc_wire.h"
 
 namespace duplex::grpc {
@@ -15,34 +15,7 @@ void put(http::Exchange& x, const Message& message) {
   x.send(message.bytes.view());
 }
 
-// Sends what the caller streams, as there is room. An error of the source resets the stream.
-Task<void> send_all(Context& ctx, Source& in, http::Exchange& x, Status& failure) {
-  for (;;) {
-    Result<std::optional<Message>> m = co_await in.next(ctx);
-    if (!m) {
-      if (ctx.cancelled()) co_return;
-      failure = m.error();
-      x.reset(http::Reset::kCancel);
-      co_return;
-    }
-    if (!*m) break;
-    if (Status s = co_await http::wait_room(ctx, x); !s.is_ok()) co_return;
-    put(x, **m);
-  }
-  x.send_end(Metadata());
-}
-
-// What the source throws resets the stream too, and is for the caller.
-Task<void> pump(Context& ctx, Source& in, http::Exchange& x, Status& failure, Context& call,
-                std::exception_ptr& thrown) {
-  try {
-    co_await send_all(ctx, in, x, failure);
-  } catch (...) {
-    if (!thrown) thrown = std::current_exception();
-    x.reset(http::Reset::kCancel);
-    call.cancel(Status::cancelled("the source of the request threw"));
-  }
-}
+void put_end(http::Exchange& x, const Source&) { x.send_end(Metadata()); }
 
 }  // namespace
 
@@ -129,25 +102,8 @@ Task<Outcome> Client::call(Context& ctx, Call& c) {
   Result<http::Pool::Lease> lease = co_await pool_.open(ctx, make_head, false);
   if (!lease) co_return Outcome::never_sent(lease.error());
   http::Exchange& x = lease->exchange();
-  Status failure;
-  Outcome outcome;
-  std::exception_ptr thrown;
-  {
-    Context both_ctx(ctx);
-    Scope scope(both_ctx);
-    Source& in = *c.in;
-    scope.spawn([&](Context& child) { return pump(child, in, x, failure, both_ctx, thrown); });
-    try {
-      outcome = co_await respond(both_ctx, x, *c.out);
-    } catch (...) {
-      if (!thrown) thrown = std::current_exception();
-    }
-    both_ctx.cancel(Status::cancelled("the call has ended"));
-    co_await scope.join();  // core.md, scenario (i): the pump may be parked in somebody else's next()
-  }
-  if (thrown) std::rethrow_exception(thrown);
-  if (!failure.is_ok()) co_return failure;
-  co_return outcome;
+  const auto answer = [&](Context& both) { return respond(both, x, *c.out); };
+  co_return co_await both_ways(ctx, *c.in, x, put, put_end, answer);
 }
 
 }  // namespace duplex::grpc

@@ -161,12 +161,14 @@ Refusal begin(Context& ctx, const Metadata& fields) {
 }  // namespace
 
 bool is_grpc(std::string_view content_type) {
+  if (content_type == kType) return true;  // as all of today's clients write it
   if (!starts_with_ignoring_case(content_type, kType)) return false;
   std::string_view rest = content_type.substr(kType.size());
   return rest.empty() || rest[0] == '+' || rest[0] == ';' || rest[0] == ' ';
 }
 
 bool is_grpc_proto(std::string_view content_type) {
+  if (content_type == kType) return true;
   if (!is_grpc(content_type)) return false;
   std::string_view rest = content_type.substr(kType.size());
   constexpr std::string_view kProto = "+proto";

@@ -1,6 +1,6 @@
 #include "duplex/protocols/http_client.h"
 
-#include "duplex/runtime/scope.h"
+#include "protocols/both_ways.h"
 #include "protocols/callee.h"
 #include "protocols/http_fields.h"
 
@@ -18,22 +18,8 @@ http::Head head_of(const Call& call, const std::string& authority) {
   return head;
 }
 
-// Sends what the caller streams, as there is room. An error of the source breaks the exchange off.
-Task<void> pump(Context& ctx, Source& in, http::Exchange& x, Status& failure) {
-  for (;;) {
-    Result<std::optional<Message>> m = co_await in.next(ctx);
-    if (!m) {
-      if (ctx.cancelled()) co_return;
-      failure = m.error();
-      x.reset(http::Reset::kCancel);
-      co_return;
-    }
-    if (!*m) break;
-    if (Status s = co_await http::wait_room(ctx, x); !s.is_ok()) co_return;
-    x.send((**m).bytes.view());
-  }
-  x.send_end(in.trailers());
-}
+void put(http::Exchange& x, const Message& message) { x.send(message.bytes.view()); }
+void put_end(http::Exchange& x, const Source& in) { x.send_end(in.trailers()); }
 
 // The answer, octet by octet as it comes.
 Task<Outcome> respond(Context& ctx, const Callee& callee, http::Exchange& x, Sink& out) {
@@ -82,19 +68,8 @@ Task<Outcome> Client::call(Context& ctx, Call& c) {
   Result<http::Pool::Lease> lease = co_await callee_->pool().open(ctx, make_head, false);
   if (!lease) co_return Outcome::never_sent(lease.error());
   http::Exchange& x = lease->exchange();
-  Status failure;
-  Outcome outcome;
-  {
-    Context both_ctx(ctx);
-    Scope scope(both_ctx);
-    Source& in = *c.in;
-    scope.spawn([&](Context& child) { return pump(child, in, x, failure); });
-    outcome = co_await respond(both_ctx, *callee_, x, *c.out);
-    both_ctx.cancel(Status::cancelled("the exchange has ended"));
-    co_await scope.join();
-  }
-  if (!failure.is_ok()) co_return failure;
-  co_return outcome;
+  const auto answer = [&](Context& both) { return respond(both, *callee_, x, *c.out); };
+  co_return co_await both_ways(ctx, *c.in, x, put, put_end, answer);
 }
 
 }  // namespace duplex::plain

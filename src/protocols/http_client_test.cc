@@ -169,6 +169,62 @@ TEST_P(HttpClientOver, LeavingAStreamEarlyReachesTheServer) {
 }
 
 // A handler that hands its own Call to a peer is a proxy: verb, path, fields, bodies and status go through.
+class ThrowingSource final : public Source {
+ public:
+  Task<NextResult> next(Context& ctx) override {
+    static_cast<void>(co_await yield(ctx));
+    throw std::runtime_error("the source broke");
+  }
+};
+
+// Gives one message, and then waits for as long as the call lasts.
+class LastingSource final : public Source {
+ public:
+  Task<NextResult> next(Context& ctx) override {
+    if (given_) co_return co_await sleep(ctx, 1h);
+    given_ = true;
+    co_return std::optional<Message>(Message(Bytes::literal("one"), Format::kOpaque));
+  }
+
+ private:
+  bool given_ = false;
+};
+
+class Throwing final : public Sink {
+ public:
+  Task<Status> head(Context&, Metadata) override { return Task<Status>::ready(Status()); }
+  Task<Status> write(Context& ctx, Message) override {
+    static_cast<void>(co_await yield(ctx));
+    throw std::runtime_error("the sink broke");
+  }
+};
+
+TEST_P(HttpClientOver, WhatUsersCodeThrowsReachesTheCaller) {
+  with_echo([](Context& ctx, http::Pool& pool) -> Task<void> {
+    Client client(pool, {});
+    ThrowingSource throwing;
+    LastingSource lasting;
+    Throwing out;
+    Source* sources[] = {&throwing, &lasting};
+    const std::string wanted[] = {"the source broke", "the sink broke"};
+    for (size_t i = 0; i < 2; ++i) {
+      Context bounded(ctx, 20s);
+      Metadata asked;
+      asked.add(":method", "POST");
+      asked.add(":path", "/echo");
+      Call call(kRoute, asked, *sources[i], out);
+      std::string thrown = "nothing";
+      try {
+        Outcome outcome = co_await client.call(bounded, call);
+        thrown = "nothing: " + outcome.status.to_string();
+      } catch (const std::exception& e) {
+        thrown = e.what();
+      }
+      EXPECT_EQ(thrown, wanted[i]);
+    }
+  });
+}
+
 TEST_P(HttpClientOver, ACallIsPassedOnAsItCame) {
   with_echo([&](Context& ctx, http::Pool& behind) -> Task<void> {
     ClientSettings settings;
