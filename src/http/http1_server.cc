@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "duplex/runtime/scope.h"
 #include "http/http1_parser.h"
@@ -121,7 +122,7 @@ class Http1Server final : public SocketIo, public ServerConnection, private Time
   uint64_t body_when_finished_ = 0;
   Time head_due_ = kNever;
   bool advancing_ = false, paused_ = false, draining_ = false, hurry_ = false, eof_ = false, over_ = false;
-  bool close_after_ = false, continued_ = false, raw_ = false, linger_ = false;
+  bool ask_if_silent_ = false, close_after_ = false, continued_ = false, raw_ = false, linger_ = false;
   Notifier ended_;
 };
 
@@ -243,7 +244,7 @@ void Http1Server::begin_next() {
   unread_ = 0;
   body_when_finished_ = 0;
   head_due_ = kNever;
-  continued_ = false;
+  continued_ = ask_if_silent_ = false;
 }
 
 void Http1Server::close_now() {
@@ -404,10 +405,11 @@ void Http1Server::on_eof(int error) {
   // A Unix socket knows no reset, but tells a close from a closed half.
   if (phase_ == Phase::kServing && closed_both_ways(socket_)) return gone("it left before its answer");
   // One that closes while its answer streams and is silent has left: nothing else would tell until the next write, and
-  // that may be long. While there is something to write, the write tells.
-  bool silent = x_.unsent_octets() == 0 && !write_blocked();
-  if (phase_ == Phase::kServing && x_.head_sent() && !x_.out_ended() && silent)
-    gone("it left while its answer was streamed");
+  // that may be long. Whether it is silent shows when the handler has had its turn.
+  if (phase_ == Phase::kServing && x_.head_sent() && !raw_) {
+    ask_if_silent_ = true;
+    loop_.at_end_of_turn(*this);
+  }
 }
 
 // ---- the handler ----
@@ -500,9 +502,15 @@ void Http1Server::end_of_turn() {
   if (!open()) return;
   if (phase_ == Phase::kServing && x_.arrived_.waited_on()) x_.body_awaited();
   if (phase_ == Phase::kServing || phase_ == Phase::kFinishing) write_response();
+  const uint64_t sent_before = octets_sent();
   if (!write_blocked() && !out_.empty()) write_out();
   if (!open()) return;
   if (phase_ == Phase::kServing) {
+    // What goes out after the caller's end tells whether it still listens: here, or when the handler that waits for room
+    // goes on.
+    const bool tells = write_blocked() || octets_sent() != sent_before || x_.room_.waited_on();
+    if (std::exchange(ask_if_silent_, false) && !tells && !x_.out_ended())
+      return gone("it left while its answer was streamed");
     x_.unsent_octets_ = x_.response_.held() + out_.size();
     if (x_.unsent_octets_ < kUnsentLimit) x_.room_.notify_all();
     if (x_.response_.held()) want_write();

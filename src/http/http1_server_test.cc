@@ -128,6 +128,13 @@ TEST(Http1Server, LargeAnswerInBoundedMemory) {
   EXPECT_LT(s.handler.most_unsent, 128u << 10);
 }
 
+TEST(Http1Server, ACallerThatClosesItsHalfWhileTheHandlerIsAboutToWriteGetsTheWholeAnswer) {
+  Served s;
+  s.handler.at_first_piece = [&] { s.half_close(); };  // heard of after all that was there has gone out
+  s.send("GET /big/1000000 HTTP/1.1\r\nHost: a\r\n\r\n");
+  EXPECT_EQ(chunks_of(body_of(s.read_to_end())).size(), 1000000u + 3);
+}
+
 TEST(Http1Server, HeadHasNoBody) {
   Served s;
   s.send(

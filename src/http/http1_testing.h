@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <string>
 #include <thread>
@@ -90,6 +91,7 @@ class Echo final : public Handler {
   std::atomic<int> cancelled{0};
   std::atomic<bool> go{false};    // "/later" and "/slow-reader" wait for it
   std::atomic<bool> held{false};  // "/big" has waited for room
+  std::function<void()> at_first_piece;  // of "/big", on the loop
   std::atomic<size_t> most_unread{0}, most_unsent{0};
   std::string last_error;
 
@@ -135,6 +137,7 @@ class Echo final : public Handler {
       }
       size_t n = std::min(left, piece.size());
       x.send(std::string_view(piece).substr(0, n));
+      if (left == size && at_first_piece) at_first_piece();
       most_unsent = std::max(most_unsent.load(), x.unsent_octets());
       left -= n;
     }
