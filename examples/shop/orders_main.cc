@@ -34,8 +34,7 @@ int main(int argc, char** argv) {
   auto& configured = conf->peers["payments"];
   if (configured.address.empty() || flags.given("payments")) configured.address = flags["payments"];
   if (flags.given("protocol"))
-    configured.protocol =
-        flags["protocol"] == "rest" ? duplex::config::PeerProtocol::kRest : duplex::config::PeerProtocol::kGrpc;
+    configured.protocol = flags["protocol"] == "rest" ? duplex::PeerProtocol::kRest : duplex::PeerProtocol::kGrpc;
   auto peer = duplex::peer_settings(*conf, "payments");
   if (!peer) return complain(peer.error());
 

@@ -4,7 +4,7 @@
 
 namespace duplex {
 
-Server::Settings server_settings(const config::Snapshot& conf) {
+Server::Settings server_settings(const Configuration& conf) {
   Server::Settings s;
   s.loops = static_cast<size_t>(conf.server.loops);
   s.max_message = conf.server.max_message;
@@ -19,7 +19,7 @@ Server::Settings server_settings(const config::Snapshot& conf) {
   return s;
 }
 
-Result<Client::Settings> peer_settings(const config::Snapshot& conf, std::string_view name) {
+Result<Client::Settings> peer_settings(const Configuration& conf, std::string_view name) {
   auto peer = conf.peers.find(std::string(name));
   if (peer == conf.peers.end()) {
     std::string known;
@@ -30,10 +30,9 @@ Result<Client::Settings> peer_settings(const config::Snapshot& conf, std::string
   Client::Settings s;
   s.name = name;
   s.address = peer->second.address;
-  s.protocol = peer->second.protocol == config::PeerProtocol::kRest ? Protocol::kRest : Protocol::kGrpc;
-  if (peer->second.http_version != config::HttpVersion::kOfProtocol)
-    s.http_version =
-        peer->second.http_version == config::HttpVersion::kHttp2 ? http::Version::kHttp2 : http::Version::kHttp11;
+  s.protocol = peer->second.protocol == PeerProtocol::kRest ? Protocol::kRest : Protocol::kGrpc;
+  if (peer->second.http_version != HttpVersion::kOfProtocol)
+    s.http_version = peer->second.http_version == HttpVersion::kHttp2 ? http::Version::kHttp2 : http::Version::kHttp11;
   if (Status mistake = app::check_version(s); !mistake.is_ok())
     return Status::invalid_argument("peers." + mistake.message());
   s.timeout = peer->second.timeout;

@@ -6,14 +6,14 @@ namespace duplex {
 namespace {
 
 TEST(Configured, SettingsComeFromTheConfiguration) {
-  auto conf = config::parse(R"(
+  auto conf = parse_configuration(R"(
 service: {name: orders}
 server: {max_message: 1MiB, grace: 3s, loops: 2}
 log: {level: warn, access: false}
 peers:
   payments: {address: "payments.internal:8080", timeout: 2s, connect_timeout: 500ms}
 )",
-                            "test.yaml");
+                                  "test.yaml");
   ASSERT_TRUE(conf.has_value()) << conf.error().to_string();
   Server::Settings s = server_settings(*conf);
   EXPECT_EQ(s.service_name, "orders");
@@ -30,14 +30,14 @@ peers:
 }
 
 TEST(Configured, APeerSpeaksWhatItIsSaidTo) {
-  auto conf = config::parse(R"(
+  auto conf = parse_configuration(R"(
 peers:
   a: {address: "a:1"}
   b: {address: "b:1", protocol: rest}
   c: {address: "c:1", protocol: rest, http_version: 2}
   d: {address: "d:1", protocol: grpc, http_version: 1.1}
 )",
-                            "test.yaml");
+                                  "test.yaml");
   ASSERT_TRUE(conf.has_value()) << conf.error().to_string();
   EXPECT_EQ(peer_settings(*conf, "a")->protocol, Protocol::kGrpc);
   EXPECT_EQ(peer_settings(*conf, "b")->protocol, Protocol::kRest);
@@ -46,12 +46,12 @@ peers:
   Status d = peer_settings(*conf, "d").error();
   EXPECT_EQ(d.code(), Code::kInvalidArgument);
   EXPECT_TRUE(d.message().starts_with("peers.d: gRPC goes over HTTP/2 only")) << d.message();
-  Status soap = config::parse("peers: {a: {address: \"a:1\", protocol: soap}}", "test.yaml").error();
+  Status soap = parse_configuration("peers: {a: {address: \"a:1\", protocol: soap}}", "test.yaml").error();
   EXPECT_NE(soap.message().find("known here: grpc, rest"), std::string::npos) << soap.message();
 }
 
 TEST(Configured, APeerThatIsNotThereIsNamedBesideThoseThatAre) {
-  auto conf = config::parse("peers: {payments: {address: \"a:1\"}}", "test.yaml");
+  auto conf = parse_configuration("peers: {payments: {address: \"a:1\"}}", "test.yaml");
   ASSERT_TRUE(conf.has_value());
   Status s = peer_settings(*conf, "payment").error();
   EXPECT_EQ(s.code(), Code::kNotFound);

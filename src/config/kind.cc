@@ -82,16 +82,21 @@ size_t distance(std::string_view a, std::string_view b) {  // Levenshtein's
 }  // namespace
 
 std::string_view nearest(std::string_view word, const std::vector<std::string>& known) {
-  std::string plain(word.substr(0, 64));
-  for (char& c : plain) c = c == '-' ? '_' : (c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c);
+  auto lowered = [](std::string_view w) {
+    std::string out(w.substr(0, 64));
+    for (char& c : out) c = c == '-' ? '_' : (c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c);
+    return out;
+  };
+  const std::string plain = lowered(word);
   std::string_view best;
   size_t least = std::max<size_t>(2, plain.size() / 3) + 1;
-  for (const std::string& name : known) {
+  for (const std::string& original : known) {
+    const std::string name = lowered(original);
     bool part = std::min(plain.size(), name.size()) > 2 && (plain.starts_with(name) || name.starts_with(plain));
     size_t d = part ? 1 : distance(plain, name);
     if (d >= least || d >= name.size()) continue;
     least = d;
-    best = name;
+    best = original;
   }
   return best;
 }
@@ -169,6 +174,63 @@ Kind<int64_t> integer(int64_t least, int64_t most, std::string unit) {
             return n;
           },
           [](const int64_t& n) { return std::to_string(n); }};
+}
+
+namespace {
+
+std::string shown(double n) {
+  char digits[32];
+  auto [end, error] = std::to_chars(digits, digits + sizeof digits, n);
+  return std::string(digits, error == std::errc() ? end : digits);
+}
+
+std::optional<double> decimal(std::string_view t) {
+  double n = 0;
+  auto [end, error] = std::from_chars(t.data(), t.data() + t.size(), n, std::chars_format::fixed);
+  if (t.empty() || error != std::errc() || end != t.data() + t.size() || !std::isfinite(n)) return std::nullopt;
+  return n;
+}
+
+Result<double> within(std::string_view text, double n, double least, double most) {
+  if (n < least) return wrong(text, " is less than " + shown(least) + ", the least allowed");
+  if (n > most) return wrong(text, " is more than " + shown(most) + ", the most allowed");
+  return n;
+}
+
+}  // namespace
+
+Kind<double> number(double least, double most, std::string unit) {
+  return {"number", std::move(unit),
+          [=](std::string_view t) -> Result<double> {
+            std::optional<double> n = decimal(t);
+            if (!n) return wrong(t, " is not a number");
+            return within(t, *n, least, most);
+          },
+          [](const double& n) { return shown(n); }};
+}
+
+Kind<double> share() {
+  return {"share", "",
+          [](std::string_view t) -> Result<double> {
+            const bool percent = t.ends_with('%');
+            std::optional<double> n = decimal(percent ? t.substr(0, t.size() - 1) : t);
+            if (!n) return wrong(t, " is not a share: write 0.5 or 50%");
+            return within(t, percent ? *n / 100 : *n, 0, 1);
+          },
+          [](const double& n) { return shown(n); }};
+}
+
+Kind<double> rate(double least, double most) {
+  return {"rate", "",
+          [=](std::string_view t) -> Result<double> {
+            const size_t slash = t.find('/');
+            std::string_view unit = slash == t.npos ? std::string_view() : t.substr(slash + 1);
+            std::optional<double> n = decimal(t.substr(0, slash));
+            const double seconds = unit == "s" ? 1 : unit == "m" ? 60 : unit == "h" ? 3600 : 0;
+            if (!n || seconds == 0) return wrong(t, " is not a rate: write 10/s, 600/m or 1000/h");
+            return within(t, *n / seconds, least, most);
+          },
+          [](const double& n) { return shown(n) + "/s"; }};
 }
 
 Kind<std::string> address() {

@@ -9,16 +9,21 @@ void Shape::add(Entry entry) { entries_.push_back(std::move(entry)); }
 void Shape::read(const Value& value, const std::string& path, void* into, Problems& problems) const {
   if (!detail::is_map(value, path, problems)) return;
   auto full = [&](const std::string& name) { return path.empty() ? name : path + "." + name; };
+  std::vector<std::pair<const Entry*, const Member*>> last;
   for (const Member& member : value.members) {
     auto entry = std::find_if(entries_.begin(), entries_.end(), [&](const Entry& e) { return e.name == member.name; });
     if (entry != entries_.end()) {
-      entry->read(member.value, full(member.name), into, problems);
+      if (entry->last)
+        last.emplace_back(&*entry, &member);
+      else
+        entry->read(member.value, full(member.name), into, problems);
       continue;
     }
     std::vector<std::string> known;
     for (const Entry& e : entries_) known.push_back(e.name);
     problems.add(member.place, full(member.name), "there is no such setting; " + suggestion(member.name, known));
   }
+  for (auto [entry, member] : last) entry->read(member->value, full(member->name), into, problems);
   for (const Entry& entry : entries_)
     if (entry.required &&
         std::none_of(value.members.begin(), value.members.end(), [&](const Member& m) { return m.name == entry.name; }))
@@ -76,6 +81,29 @@ bool is_thing_name(const Member& member, const std::string& path, Problems& prob
   problems.add(member.place, path,
                "\"" + member.name.substr(0, 100) + "\" is no name: write 1 to 100 letters, digits, '-', '_' and '.'");
   return false;
+}
+
+bool is_method_name(const Member& member, const std::string& path, Problems& problems) {
+  const std::string& name = member.name;
+  auto allowed = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.';
+  };
+  const size_t slash = name.find('/');
+  if (name.size() <= 300 && slash != name.npos && slash > 0 && slash + 1 < name.size() &&
+      std::all_of(name.begin(), name.begin() + static_cast<std::ptrdiff_t>(slash), allowed) &&
+      std::all_of(name.begin() + static_cast<std::ptrdiff_t>(slash) + 1, name.end(), allowed))
+    return true;
+  problems.add(
+      member.place, path,
+      "\"" + name.substr(0, 100) + "\" is no method: write package.Service/Method, as in shop.v1.Orders/GetOrder");
+  return false;
+}
+
+std::optional<bool> switch_of(const Value& value) {
+  if (value.kind != Value::Kind::kText) return std::nullopt;
+  if (value.text == "off") return false;
+  if (value.text == "on") return true;
+  return std::nullopt;
 }
 
 }  // namespace detail

@@ -71,7 +71,9 @@ Task<Outcome> RestReply::take_failure(Context& ctx) {
   const Status bare = contract::status_from_problem(http_status, "");
   if (status.message() == bare.message())  // it told nothing of its own
     status = Status(status.code(), callee_.name() + " answered " + bare.message(), status.details());
-  co_return Outcome(std::move(status), plain_fields(fields));
+  Outcome outcome(std::move(status), plain_fields(fields));
+  outcome.http_status = static_cast<int16_t>(http_status);
+  co_return outcome;
 }
 
 Result<Message> RestReply::message_of(std::string_view json) const {

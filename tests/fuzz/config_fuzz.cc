@@ -2,7 +2,7 @@
 #include <string>
 #include <vector>
 
-#include "duplex/config/snapshot.h"
+#include "duplex/app/configuration.h"
 #include "fuzz.h"
 
 using duplex::fuzz::demand;
@@ -11,7 +11,7 @@ using duplex::fuzz::split;
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const auto pieces = split(duplex::fuzz::text_of(data, size), '\0');
   const std::vector<std::string> environment(pieces.begin() + 1, pieces.end());
-  const auto snapshot = duplex::config::parse(pieces[0], "settings.yaml", environment);
+  const auto snapshot = duplex::parse_configuration(pieces[0], "settings.yaml", environment);
   if (snapshot) {
     demand(!snapshot->service.name.empty(), "a service has a name");
     demand(snapshot->server.grace >= duplex::Duration::zero(), "a setting is within its limits");

@@ -1,6 +1,6 @@
 // From a configuration to the settings of a server and of its peers.
 //
-//   Result<config::Snapshot> conf = config::load("duplex.yaml", config::process_environment());
+//   Result<Configuration> conf = load_configuration("duplex.yaml", config::process_environment());
 //   Server server(server_settings(*conf));
 //   for (const std::string& address : conf->server.listen) server.listen(address);
 //   Result<Client::Settings> payments = peer_settings(*conf, "payments");
@@ -9,14 +9,14 @@
 #include <string_view>
 
 #include "duplex/app/client.h"
+#include "duplex/app/configuration.h"
 #include "duplex/app/server.h"
-#include "duplex/config/snapshot.h"
 
 namespace duplex {
 
-Server::Settings server_settings(const config::Snapshot& conf);
+Server::Settings server_settings(const Configuration& conf);
 // NOT_FOUND: the configuration has no such peer, and which it has. INVALID_ARGUMENT: its protocol does not go over its
 // version of HTTP.
-Result<Client::Settings> peer_settings(const config::Snapshot& conf, std::string_view name);
+Result<Client::Settings> peer_settings(const Configuration& conf, std::string_view name);
 
 }  // namespace duplex

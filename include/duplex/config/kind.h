@@ -42,6 +42,15 @@ Kind<uint64_t> size(uint64_t least = 0, uint64_t most = std::numeric_limits<uint
 // A whole number in decimal digits. `unit` is what it counts, for the reference.
 Kind<int64_t> integer(int64_t least, int64_t most, std::string unit = "");
 
+// A number, such as 0.5 or 2.
+Kind<double> number(double least, double most, std::string unit = "");
+
+// A part of a whole, from 0 to 1: "0.5" or "50%".
+Kind<double> share();
+
+// So many a second: "10/s", "600/m", "0.5/s".
+Kind<double> rate(double least, double most);
+
 // "host:port", "1.2.3.4:port", "[::1]:port" (port 0..65535, 0: any free one), or "unix:/path".
 Kind<std::string> address();
 

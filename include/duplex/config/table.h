@@ -9,11 +9,13 @@
 //   }
 //
 // The defaults are the struct's own. A key that no table names is an error at its place with the nearest key there is.
-// Tables nest: section() is one struct in another, named() a map of them by a name the user chooses.
+// Tables nest: section() is one struct in another, optional() one that may be switched off, sections() a list of them,
+// named() a map of them by a name the user chooses, overrides() such a map in which each begins as its owner is.
 #pragma once
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -33,6 +35,7 @@ class Shape {
     std::shared_ptr<const Shape> inside;  // of a section or of named things
     bool named = false;
     Read read;
+    bool last = false;  // read when the others of its section have been: it begins from them
   };
 
   void add(Entry entry);
@@ -57,6 +60,10 @@ bool items_of(const Value& value, const std::string& type, const std::string& pa
 // False, and a problem, unless the value is a map (or nothing).
 bool is_map(const Value& value, const std::string& path, Problems& problems);
 bool is_thing_name(const Member& member, const std::string& path, Problems& problems);
+// The same of "package.Service/Method".
+bool is_method_name(const Member& member, const std::string& path, Problems& problems);
+// `on` and `off` in place of a section: what it says. nullopt: it is neither.
+std::optional<bool> switch_of(const Value& value);
 
 template <class T>
 void read_text(const Kind<T>& kind, const Value& value, const std::string& path, T& into, Problems& problems) {
@@ -104,6 +111,65 @@ class Table {
       inside->read(value, path, &(static_cast<S*>(into)->*member), problems);
     };
     shape_->add({std::move(name), "section", "", "", std::move(doc), false, inside, false, std::move(read)});
+    return *this;
+  }
+  // A section that is there or not: naming it switches it on, with the defaults or what it inherits; so does `on`, and
+  // `off` switches it off.
+  template <class T>
+  Table& optional(std::string name, std::optional<T> S::* member, const Table<T>& table, std::string doc) {
+    auto inside = table.shape();
+    auto read = [member, inside](const Value& value, const std::string& path, void* into, Problems& problems) {
+      std::optional<T>& place = static_cast<S*>(into)->*member;
+      const std::optional<bool> on = detail::switch_of(value);
+      if (on && !*on) return place.reset();
+      if (!place) place.emplace();
+      if (!on) inside->read(value, path, &*place, problems);
+    };
+    shape_->add({std::move(name), "section or off", "", defaults_.*member ? "on" : "off", std::move(doc), false, inside,
+                 false, std::move(read)});
+    return *this;
+  }
+  template <class T>
+  Table& sections(std::string name, std::vector<T> S::* member, const Table<T>& table, std::string doc) {
+    auto inside = table.shape();
+    auto read = [member, inside](const Value& value, const std::string& path, void* into, Problems& problems) {
+      std::vector<Value> items;
+      if (!detail::items_of(value, "sections", path, problems, items)) return;
+      std::vector<T> read_items(items.size());
+      for (size_t i = 0; i < items.size(); ++i)
+        inside->read(items[i], path + "[" + std::to_string(i) + "]", &read_items[i], problems);
+      static_cast<S*>(into)->*member = std::move(read_items);
+    };
+    shape_->add({std::move(name), "list of sections", "", "[]", std::move(doc), false, inside, false, std::move(read)});
+    return *this;
+  }
+  // All settings of `B`, a base of S, as if they were declared here.
+  template <class B>
+  Table& include(const Table<B>& base) {
+    for (Shape::Entry entry : base.shape()->entries()) {
+      entry.read = [read = std::move(entry.read)](const Value& value, const std::string& path, void* into,
+                                                  Problems& problems) {
+        read(value, path, static_cast<B*>(static_cast<S*>(into)), problems);
+      };
+      shape_->add(std::move(entry));
+    }
+    return *this;
+  }
+  // A map by method ("package.Service/Method") of what differs there: each begins as the `B` that S itself is.
+  template <class B>
+  Table& overrides(std::string name, std::map<std::string, B> S::* member, const Table<B>& table, std::string doc) {
+    auto inside = table.shape();
+    auto read = [member, inside](const Value& value, const std::string& path, void* into, Problems& problems) {
+      if (!detail::is_map(value, path, problems)) return;
+      S& owner = *static_cast<S*>(into);
+      for (const Member& thing : value.members) {
+        if (!detail::is_method_name(thing, path, problems)) continue;
+        B& mine = (owner.*member)[thing.name] = static_cast<const B&>(owner);
+        inside->read(thing.value, path + "." + thing.name, &mine, problems);
+      }
+    };
+    shape_->add(
+        {std::move(name), "named sections", "", "", std::move(doc), false, inside, true, std::move(read), true});
     return *this;
   }
   template <class T>

@@ -125,6 +125,9 @@ class Sink {
   virtual Task<Status> interim(Context& ctx, Metadata metadata);
 };
 
+// Who of our own side refused a call before anything of it was sent.
+enum class RefusedBy : uint8_t { kNobody, kBreaker, kLimit };
+
 // The last word of a call, and the only one.
 class Outcome {
  public:
@@ -137,9 +140,16 @@ class Outcome {
     o.unsent = true;
     return o;
   }
+  static Outcome refused(Status s, RefusedBy who) {
+    Outcome o = never_sent(std::move(s));
+    o.refused_by = who;
+    return o;
+  }
   Status status;
   Metadata trailers;
   bool unsent = false;
+  RefusedBy refused_by = RefusedBy::kNobody;
+  int16_t http_status = 0;  // of a peer that answered a failure over REST or plain HTTP; else 0
 };
 
 // Who is at the other end; found by ctx.find<Peer>(). Its address is borrowed from the connection, for the call's time.

@@ -1,19 +1,24 @@
-// Snapshot: the whole configuration of one start or reload, checked, and never changed afterwards.
+// Configuration: all settings of one start or reload, checked, and never changed afterwards. Each room declares its own
+// (a Table); here they are put together into `duplex.yaml`.
 //
-//   Result<Snapshot> s = load("duplex.yaml", process_environment());
-//   if (!s) return complain(s.error().message());   // a line a mistake: "duplex.yaml:3:5: server.lisen: ..."
-//   for (const std::string& address : s->server.listen) ...
+//   Result<Configuration> c = load_configuration("duplex.yaml", config::process_environment());
+//   if (!c) return complain(c.error().message());   // a line a mistake: "duplex.yaml:3:5: server.lisen: ..."
+//   for (const std::string& address : c->server.listen) ...
 #pragma once
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "duplex/base/log.h"
+#include "duplex/client/balance.h"
 #include "duplex/config/table.h"
+#include "duplex/resilience/admission.h"
+#include "duplex/resilience/policy.h"
 
-namespace duplex::config {
+namespace duplex {
 
 struct ServiceSettings {
   std::string name = "unknown_service";  // OpenTelemetry's name for a service that has none
@@ -27,18 +32,23 @@ struct ServerSettings {
   int64_t max_streams = 100;  // a connection
   int64_t loops = 0;          // 0: one a core
   Duration coalesce = std::chrono::microseconds(30);
+  std::optional<resilience::ServerLimitSettings> limit;
+  std::vector<resilience::RateLimitSettings> rate_limit;
 };
 
 enum class PeerProtocol : uint8_t { kGrpc, kRest };
 enum class HttpVersion : uint8_t { kOfProtocol, kHttp11, kHttp2 };
 
-struct PeerSettings {
+// A peer's policy is that of all its methods, but for those in `methods`, which begin from it.
+struct PeerSettings : resilience::Policy {
   std::string address;
   PeerProtocol protocol = PeerProtocol::kGrpc;
   HttpVersion http_version = HttpVersion::kOfProtocol;
   Duration connect_timeout = std::chrono::seconds(3);
-  Duration timeout = std::chrono::seconds(15);
   uint64_t max_message = 4 << 20;  // octets
+  std::optional<resilience::LimitSettings> limit;
+  client::BalanceSettings balance;
+  std::map<std::string, resilience::Policy> methods;
 };
 
 struct LogSettings {
@@ -47,18 +57,19 @@ struct LogSettings {
   bool access = true;
 };
 
-struct Snapshot {
+struct Configuration {
   ServiceSettings service;
   ServerSettings server;
   std::map<std::string, PeerSettings> peers;
   LogSettings log;
 };
 
-Table<Snapshot> snapshot_table();
+config::Table<Configuration> configuration_table();
 
 // Reads the file (none, if path is empty: all defaults) and lays `environment` over it.
-Result<Snapshot> load(const std::string& path, const std::vector<std::string>& environment);
+Result<Configuration> load_configuration(const std::string& path, const std::vector<std::string>& environment);
 // The same of a text; `source` is its name in errors.
-Result<Snapshot> parse(std::string_view text, std::string source, const std::vector<std::string>& environment = {});
+Result<Configuration> parse_configuration(std::string_view text, std::string source,
+                                          const std::vector<std::string>& environment = {});
 
-}  // namespace duplex::config
+}  // namespace duplex

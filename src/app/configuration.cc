@@ -1,10 +1,13 @@
-#include "duplex/config/snapshot.h"
+#include "duplex/app/configuration.h"
 
-namespace duplex::config {
+namespace duplex {
 namespace {
 
 using std::chrono::hours;
 using std::chrono::milliseconds;
+
+using config::address, config::boolean, config::duration, config::integer, config::nonempty_text, config::one_of,
+    config::size, config::Table;
 
 constexpr uint64_t kKiB = 1 << 10, kGiB = 1 << 30;
 
@@ -29,7 +32,11 @@ Table<ServerSettings> server_table() {
       .field(
           "coalesce", &ServerSettings::coalesce, duration(Duration::zero(), milliseconds(1)),
           "The longest pause between two turns of a loop under load, so that calls share reads and writes; taken only "
-          "while it is seen to cost no throughput. 0s: never.");
+          "while it is seen to cost no throughput. 0s: never.")
+      .optional("limit", &ServerSettings::limit, resilience::server_limit_table(),
+                "How many calls are taken on at the same time; further ones are RESOURCE_EXHAUSTED (429) at once.")
+      .sections("rate_limit", &ServerSettings::rate_limit, resilience::rate_limit_table(),
+                "How often callers may call; past it RESOURCE_EXHAUSTED (429) and when to come again.");
 }
 
 Table<PeerSettings> peer_table() {
@@ -44,10 +51,15 @@ Table<PeerSettings> peer_table() {
              "The version of HTTP that the peer takes; `auto`: 2 for grpc, which has no other, and 1.1 for rest.")
       .field("connect_timeout", &PeerSettings::connect_timeout, duration(milliseconds(1), hours(1)),
              "How long a new connection may take before it counts as failed (UNAVAILABLE).")
-      .field("timeout", &PeerSettings::timeout, duration(milliseconds(1), hours(24)),
-             "How long a call may take where its caller sets no sooner deadline.")
       .field("max_message", &PeerSettings::max_message, size(kKiB, 2 * kGiB - 1),
-             "The longest message that is taken from the peer; a longer one ends the call with RESOURCE_EXHAUSTED.");
+             "The longest message that is taken from the peer; a longer one ends the call with RESOURCE_EXHAUSTED.")
+      .include(resilience::policy_table())
+      .optional("limit", &PeerSettings::limit, resilience::limit_table(),
+                "How many calls may be under way to the peer.")
+      .section("balance", &PeerSettings::balance, client::balance_table(),
+               "Which of the peer's endpoints takes the next call.")
+      .overrides("methods", &PeerSettings::methods, resilience::policy_table(),
+                 "What differs for a method of the peer.");
 }
 
 Table<LogSettings> log_table() {
@@ -62,32 +74,34 @@ Table<LogSettings> log_table() {
       .field("access", &LogSettings::access, boolean(), "A line for every call.");
 }
 
-Result<Snapshot> read(Value root, const std::vector<std::string>& environment) {
-  apply_environment(root, environment);
-  return snapshot_table().read(root);
+Result<Configuration> read(config::Value root, const std::vector<std::string>& environment) {
+  config::apply_environment(root, environment);
+  return configuration_table().read(root);
 }
 
 }  // namespace
 
-Table<Snapshot> snapshot_table() {
-  return Table<Snapshot>()
-      .section("service", &Snapshot::service, service_table(), "Who this is.")
-      .section("server", &Snapshot::server, server_table(), "How calls are taken.")
-      .named("peers", &Snapshot::peers, peer_table(), "The services that this one calls, by the names its code uses.")
-      .section("log", &Snapshot::log, log_table(), "What is written about it all.");
+Table<Configuration> configuration_table() {
+  return Table<Configuration>()
+      .section("service", &Configuration::service, service_table(), "Who this is.")
+      .section("server", &Configuration::server, server_table(), "How calls are taken.")
+      .named("peers", &Configuration::peers, peer_table(),
+             "The services that this one calls, by the names its code uses.")
+      .section("log", &Configuration::log, log_table(), "What is written about it all.");
 }
 
-Result<Snapshot> load(const std::string& path, const std::vector<std::string>& environment) {
-  if (path.empty()) return read(Value(), environment);
-  Result<Value> root = parse_yaml_file(path);
+Result<Configuration> load_configuration(const std::string& path, const std::vector<std::string>& environment) {
+  if (path.empty()) return read(config::Value(), environment);
+  Result<config::Value> root = config::parse_yaml_file(path);
   if (!root) return root.error();
   return read(std::move(*root), environment);
 }
 
-Result<Snapshot> parse(std::string_view text, std::string source, const std::vector<std::string>& environment) {
-  Result<Value> root = parse_yaml(text, std::move(source));
+Result<Configuration> parse_configuration(std::string_view text, std::string source,
+                                          const std::vector<std::string>& environment) {
+  Result<config::Value> root = config::parse_yaml(text, std::move(source));
   if (!root) return root.error();
   return read(std::move(*root), environment);
 }
 
-}  // namespace duplex::config
+}  // namespace duplex

@@ -4,21 +4,24 @@
 #include <algorithm>
 #include <fstream>
 
-#include "duplex/config/snapshot.h"
+#include "duplex/app/configuration.h"
 
-namespace duplex::config {
+namespace duplex {
+
+using namespace config;
+
 namespace {
 
 using namespace std::chrono_literals;
 
 std::string errors_of(std::string_view text, std::vector<std::string> environment = {}) {
-  Result<Snapshot> s = parse(text, "d.yaml", environment);
+  Result<Configuration> s = parse_configuration(text, "d.yaml", environment);
   return s ? "no error" : s.error().message();
 }
 
 TEST(Config, NothingSaidMeansTheDefaults) {
   for (const char* text : {"", "# only a comment\n", "server:\n"}) {
-    Result<Snapshot> s = parse(text, "d.yaml");
+    Result<Configuration> s = parse_configuration(text, "d.yaml");
     ASSERT_TRUE(s.has_value()) << s.error().message();
     EXPECT_EQ(s->server.listen, std::vector<std::string>{"0.0.0.0:8080"});
     EXPECT_EQ(s->server.max_message, 4u << 20);
@@ -27,11 +30,11 @@ TEST(Config, NothingSaidMeansTheDefaults) {
     EXPECT_TRUE(s->peers.empty());
     EXPECT_EQ(s->log.level, LogLevel::kInfo);
   }
-  EXPECT_TRUE(load("", {}).has_value());
+  EXPECT_TRUE(load_configuration("", {}).has_value());
 }
 
 TEST(Config, ReadsAllThatThereIs) {
-  Result<Snapshot> s = parse(R"(
+  Result<Configuration> s = parse_configuration(R"(
 service: {name: shop}
 server:
   listen: ["0.0.0.0:80", "[::]:80", unix:/run/shop]
@@ -44,7 +47,7 @@ peers:
   stock-eu: {address: "[::1]:9001", connect_timeout: 1.5s, max_message: 1MB}
 log: {level: warn, file: /var/log/shop.log, access: false}
 )",
-                             "d.yaml");
+                                                "d.yaml");
   ASSERT_TRUE(s.has_value()) << s.error().message();
   EXPECT_EQ(s->service.name, "shop");
   EXPECT_EQ(s->server.listen, (std::vector<std::string>{"0.0.0.0:80", "[::]:80", "unix:/run/shop"}));
@@ -135,10 +138,10 @@ TEST(Config, HostileYamlHasAnEnd) {
 }
 
 TEST(Config, TheEnvironmentHasTheLastWord) {
-  Result<Snapshot> s =
-      parse("server: {grace: 1s, max_streams: 7}\npeers: {stock-eu: {address: \"a:1\"}}\n", "d.yaml",
-            {"DUPLEX_SERVER__GRACE=5s", "DUPLEX_SERVER__LISTEN=0.0.0.0:1, unix:/x", "HOME=/root",
-             "DUPLEX_PEERS__STOCK_EU__TIMEOUT=2s", "DUPLEX_PEERS__NEW__ADDRESS=n:1", "DUPLEX_CONFIG=x"});
+  Result<Configuration> s =
+      parse_configuration("server: {grace: 1s, max_streams: 7}\npeers: {stock-eu: {address: \"a:1\"}}\n", "d.yaml",
+                          {"DUPLEX_SERVER__GRACE=5s", "DUPLEX_SERVER__LISTEN=0.0.0.0:1, unix:/x", "HOME=/root",
+                           "DUPLEX_PEERS__STOCK_EU__TIMEOUT=2s", "DUPLEX_PEERS__NEW__ADDRESS=n:1", "DUPLEX_CONFIG=x"});
   ASSERT_TRUE(s.has_value()) << s.error().message();
   EXPECT_EQ(s->server.grace, 5s);
   EXPECT_EQ(s->server.max_streams, 7);
@@ -155,16 +158,16 @@ TEST(Config, TheEnvironmentHasTheLastWord) {
 }
 
 TEST(Config, FilesAreReadAndMissedByName) {
-  EXPECT_EQ(load("/no/such.yaml", {}).error().message(), "there is no configuration file /no/such.yaml");
-  EXPECT_EQ(load("/tmp", {}).error().code(), Code::kFailedPrecondition);
+  EXPECT_EQ(load_configuration("/no/such.yaml", {}).error().message(), "there is no configuration file /no/such.yaml");
+  EXPECT_EQ(load_configuration("/tmp", {}).error().code(), Code::kFailedPrecondition);
   std::string path = testing::TempDir() + "duplex_config_" + std::to_string(getpid()) + ".yaml";
   std::ofstream(path) << "server:\n  grace: 3s\n  bogus: 1\n";
-  EXPECT_TRUE(load(path, {}).error().message().starts_with(path + ":3:3: server.bogus: "));
+  EXPECT_TRUE(load_configuration(path, {}).error().message().starts_with(path + ":3:3: server.bogus: "));
   unlink(path.c_str());
 }
 
 TEST(Config, TheReferenceComesFromTheTables) {
-  std::string text = reference(*snapshot_table().shape());
+  std::string text = reference(*configuration_table().shape());
   EXPECT_NE(text.find("## `server`\n\nHow calls are taken.\n"), std::string::npos);
   EXPECT_NE(text.find("| `grace` | duration | `20s` | "), std::string::npos);
   EXPECT_NE(text.find("`DUPLEX_SERVER__GRACE`"), std::string::npos);
@@ -184,5 +187,66 @@ TEST(Kinds, ShowWhatTheyParse) {
     EXPECT_FALSE(address().parse(t)) << t;
 }
 
+constexpr const char* kPolicies = R"(
+peers:
+  payments:
+    methods:
+      shop.v1.Payments/Charge: {retry: {attempts: 2, idempotent: by_key}, breaker: off}
+      shop.v1.Payments/Refund: {timeout: 9s}
+    address: payments.internal:8080
+    timeout: 2s
+    retry: {attempts: 3, per_try: 500ms, backoff: {base: 25ms, cap: 1s}, on: [UNAVAILABLE, 502], budget: {ratio: 0.2, floor: 10/s}}
+    breaker: {window: 100 calls, failure_rate: 50%, slow_call: 1s, slow_rate: 0.8, minimum: 20, open_for: 5s, probes: 3}
+    balance: {policy: p2c, eject: {consecutive: 5, for: 10s, at_most: 0.5}}
+    limit: {in_flight: 200, queue: 50}
+    fallback: {last_good: {max_age: 60s, entries: 1000}, on: [UNAVAILABLE, DEADLINE_EXCEEDED, open], reserve: 50ms}
+  stock: {address: "a:1", breaker: on}
+server:
+  limit: {adaptive: {start: 20}, shed: by_priority}
+  rate_limit: [{key: "metadata:x-tenant", rate: 100/s, burst: 200}]
+)";
+
+TEST(Policies, AMethodBeginsAsItsPeerIsWhereverItStands) {
+  Result<Configuration> c = parse_configuration(kPolicies, "d.yaml");
+  ASSERT_TRUE(c.has_value()) << c.error().to_string();
+  const PeerSettings& peer = c->peers.at("payments");
+  ASSERT_TRUE(peer.retry && peer.breaker && peer.limit && peer.fallback && peer.balance.eject);
+  EXPECT_EQ(peer.retry->on, (std::vector{resilience::Cause::of(Code::kUnavailable), resilience::Cause::http(502)}));
+  EXPECT_EQ(peer.retry->per_try, 500ms);
+  EXPECT_EQ(peer.breaker->window.calls, 100);
+  EXPECT_EQ(peer.breaker->failure_rate, 0.5);
+  EXPECT_EQ(peer.balance.eject->lasts, 10s);
+  const resilience::Policy& charge = peer.methods.at("shop.v1.Payments/Charge");
+  ASSERT_TRUE(charge.retry.has_value());
+  EXPECT_EQ(charge.retry->attempts, 2);
+  EXPECT_EQ(charge.retry->idempotent, resilience::Repeat::kByKey);
+  EXPECT_EQ(charge.retry->per_try, 500ms);
+  EXPECT_EQ(charge.timeout, 2s);
+  EXPECT_FALSE(charge.breaker.has_value());
+  EXPECT_EQ(peer.methods.at("shop.v1.Payments/Refund").timeout, 9s);
+  EXPECT_TRUE(c->peers.at("stock").breaker.has_value());
+  EXPECT_FALSE(c->peers.at("stock").retry.has_value());
+  ASSERT_EQ(c->server.rate_limit.size(), 1u);
+  EXPECT_EQ(c->server.rate_limit[0].rate, 100);
+  EXPECT_EQ(c->server.limit->adaptive->start, 20);
+}
+
+TEST(Policies, MistakesNameTheirPlace) {
+  auto mistake = [](std::string policy) {
+    return parse_configuration("peers:\n  p:\n    address: a:1\n    " + policy + "\n", "d.yaml").error().message();
+  };
+  EXPECT_EQ(
+      mistake("retry: {on: [UNAVAILABEL]}"),
+      "d.yaml:4:18: peers.p.retry.on[0]: \"UNAVAILABEL\" is no cause: write a gRPC code, an HTTP status, `open` or "
+      "`limit`; did you mean \"UNAVAILABLE\"?");
+  EXPECT_NE(mistake("retry: yes").find("d.yaml:4:12: peers.p.retry: expected a section"), std::string::npos);
+  EXPECT_NE(mistake("breaker: {window: 100}").find("write `100 calls`"), std::string::npos);
+  EXPECT_NE(mistake("breaker: {failure_rate: 50}").find("more than 1"), std::string::npos);
+  EXPECT_NE(mistake("retry: {budget: {floor: 10}}").find("write 10/s"), std::string::npos);
+  EXPECT_NE(mistake("methods: {Charge: {}}").find("is no method: write package.Service/Method"), std::string::npos);
+  EXPECT_NE(mistake("methods: {a.B/C: {retry: {atempts: 1}}}").find("peers.p.methods.a.B/C.retry.atempts"),
+            std::string::npos);
+}
+
 }  // namespace
-}  // namespace duplex::config
+}  // namespace duplex
