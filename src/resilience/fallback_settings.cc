@@ -12,7 +12,9 @@ config::Table<LastGoodSettings> last_good_table() {
       .field("max_age", &LastGoodSettings::max_age, config::duration(milliseconds(1), hours(24 * 30)),
              "An older answer is not given.")
       .field("entries", &LastGoodSettings::entries, config::integer(1, 10'000'000, "answers"),
-             "Requests whose answer is kept; the one used longest ago makes room.");
+             "Requests whose answer is kept; the one used longest ago makes room.")
+      .field("max_size", &LastGoodSettings::max_size, config::size(1 << 10, uint64_t{1} << 40),
+             "The most memory that requests and their answers take together.");
 }
 
 }  // namespace
