@@ -1,6 +1,7 @@
 #include "duplex/app/client.h"
 
 #include <algorithm>
+#include <atomic>
 #include <mutex>
 #include <vector>
 
@@ -12,17 +13,31 @@
 namespace duplex {
 namespace {
 
+// How often a client that has moved looks whether the last call on its old connections has ended.
+constexpr Duration kDrainLook = std::chrono::milliseconds(10);
+
+using SharedSettings = std::shared_ptr<const Client::Settings>;
+
 // What a client has on one loop. Lives in a background task of that loop.
 class OnLoop {
  public:
-  OnLoop(Context& ctx, const Client::Settings& s)
-      : own_(ctx),
+  OnLoop(Context& ctx, SharedSettings settings)
+      : settings_(std::move(settings)),
+        own_(ctx),
         scope_(own_),
         resolver_(ctx.loop(), client::Resolver::Settings()),
-        remote_(s.name, s.address, &resolver_,
-                [this, &s](const Address& a) { return app::make_endpoint(scope_, s, a); }) {}
+        remote_(settings_->name, settings_->address, &resolver_,
+                [this](const Address& a) { return app::make_endpoint(scope_, *settings_, a); }) {}
+
   client::Remote& remote() { return remote_; }
+  const Client::Settings& settings() const { return *settings_; }
   Notifier& closing() { return closing_; }
+  bool retired() const { return retired_; }
+  // Takes no more calls; ends with its last one.
+  void retire() {
+    retired_ = true;
+    closing_.notify_all();
+  }
   // After the last call.
   Task<void> end() {
     Status why = Status::unavailable("the client is closed");
@@ -31,115 +46,224 @@ class OnLoop {
     co_await scope_.join();
   }
 
+  std::shared_ptr<Service> chain;
+  uint64_t version = 0;  // of the settings that `chain` was made of; 0: none yet
+
  private:
+  const SharedSettings settings_;
   Context own_;
   Scope scope_;
   client::Resolver resolver_;
   client::Remote remote_;
   Notifier closing_;
+  bool retired_ = false;
 };
+
+// The clients of this thread's loop, for a look without a lock.
+struct Known {
+  const void* client;
+  const Loop* loop;
+  OnLoop* here;
+};
+thread_local std::vector<Known> known_here;
+
+bool same_connections(const Client::Settings& a, const Client::Settings& b) {
+  return a.address == b.address && a.protocol == b.protocol && a.http_version == b.http_version &&
+         a.max_message == b.max_message && a.authority == b.authority &&
+         a.pool.connect_timeout == b.pool.connect_timeout && a.pool.max_connections == b.pool.max_connections &&
+         a.pool.max_waiting == b.pool.max_waiting && a.pool.backoff_base == b.pool.backoff_base &&
+         a.pool.backoff_cap == b.pool.backoff_cap;
+}
+
+Status mistake_in(const Client::Settings& settings) {
+  if (Status s = app::check_version(settings); !s.is_ok()) return s;
+  auto both = [&](const resilience::Policy& policy, const std::string& where) -> Status {
+    if (!policy.retry || !policy.hedge) return {};
+    return Status::failed_precondition(settings.name + where +
+                                       ": retry and hedge exclude each other; switch one `off`");
+  };
+  if (Status s = both(settings.policy, ""); !s.is_ok()) return s;
+  for (const auto& [method, policy] : settings.methods)
+    if (Status s = both(policy, ".methods." + method); !s.is_ok()) return s;
+  return {};
+}
 
 }  // namespace
 
 class Client::State final : public std::enable_shared_from_this<State> {
  public:
-  explicit State(Settings s) : settings(std::move(s)), mistake(app::check_version(settings)) {}
+  explicit State(Settings s)
+      : settings_(std::make_shared<const Settings>(std::move(s))), mistake_(mistake_in(*settings_)) {}
 
-  // The peer as this loop sees it; made at the loop's first call. Null: the loop is ending.
-  client::Remote* on(Loop& loop) {
-    if (client::Remote* known = known_on(loop)) return known;
-    Scope* background = loop.background();
-    if (!background) std::abort();  // a Loop that neither duplex::run nor a LoopThread made
-    background->spawn([self = shared_from_this()](Context& ctx) { return keep(ctx, self); });
-    return known_on(loop);
+  app::OutboundParts parts;  // before the first call
+
+  // The peer as this loop sees it, its chain up to date; made at the loop's first call. Null: the loop is ending.
+  OnLoop* on(Loop& loop) {
+    OnLoop* here = known_on(loop);
+    if (here && here->version == version_.load(std::memory_order_acquire)) return here;
+    return refreshed(loop, here);
   }
 
-  client::Remote* known_on(Loop& loop) {
-    std::lock_guard lock(mutex);
-    for (auto& [known, here] : loops)
-      if (known == &loop) return &here->remote();
-    return nullptr;
-  }
-
-  static Task<void> keep(Context& ctx, std::shared_ptr<State> self) {
-    OnLoop here(ctx, self->settings);
-    Loop& loop = ctx.loop();
-    {
-      std::lock_guard lock(self->mutex);
-      self->loops.emplace_back(&loop, &here);
-    }
-    Status waited;
-    while (waited.is_ok() && !self->is_closed()) waited = co_await here.closing().wait(ctx);
-    {
-      std::lock_guard lock(self->mutex);
-      std::erase_if(self->loops, [&](auto& entry) { return entry.first == &loop; });
-    }
-    co_await here.end();
-  }
-
-  bool is_closed() {
-    std::lock_guard lock(mutex);
-    return closed;
+  Status reconfigure(Settings s) {
+    if (Status mistake = mistake_in(s); !mistake.is_ok()) return mistake;
+    std::lock_guard lock(mutex_);
+    s.name = settings_->name;
+    settings_ = std::make_shared<const Settings>(std::move(s));
+    mistake_ = Status();
+    if (chain_) chain_ = make_chain();
+    version_.fetch_add(1, std::memory_order_release);
+    return {};
   }
 
   void close() {
-    std::lock_guard lock(mutex);
-    closed = true;
+    std::lock_guard lock(mutex_);
+    closed_ = true;
     // An entry leaves under this lock before its loop ends, so each loop here is alive.
-    for (auto& [loop, here] : loops) {
+    for (auto& [loop, here] : loops_) {
       Loop* at = loop;
       OnLoop* gone = here;
       at->post([self = shared_from_this(), at, gone] {
-        std::lock_guard inner(self->mutex);
-        for (auto& entry : self->loops)
+        std::lock_guard inner(self->mutex_);
+        for (auto& entry : self->loops_)
           if (entry.first == at && entry.second == gone) gone->closing().notify_all();
       });
     }
   }
 
-  const Settings settings;
-  const Status mistake;  // in the settings; each call tells
-  std::vector<Filter> filters;
-  std::shared_ptr<Service> chain;
-  std::once_flag chained;
-  std::mutex mutex;
-  bool closed = false;
-  std::vector<std::pair<Loop*, OnLoop*>> loops;
+ private:
+  // The innermost end of the chain: the peer as the calling loop sees it.
+  class Here final : public Service {
+   public:
+    explicit Here(State& state) : state_(state) {}
+    Task<Outcome> call(Context& ctx, Call& c) override {
+      if (OnLoop* here = state_.on(ctx.loop())) return here->remote().call(ctx, c);
+      return Task<Outcome>::ready(Outcome::never_sent(Status::unavailable("the loop is ending")));
+    }
+
+   private:
+    State& state_;
+  };
+  // What answers while the settings have a mistake.
+  class Mistaken final : public Service {
+   public:
+    explicit Mistaken(Status why) : why_(std::move(why)) {}
+    Task<Outcome> call(Context&, Call&) override { return Task<Outcome>::ready(why_); }
+
+   private:
+    const Status why_;
+  };
+
+  OnLoop* known_on(const Loop& loop) const {
+    for (const Known& known : known_here)
+      if (known.client == this && known.loop == &loop) return known.here;
+    return nullptr;
+  }
+
+  // With the lock held.
+  std::shared_ptr<Service> make_chain() {
+    std::shared_ptr<Service> peer = std::make_shared<Here>(*this);
+    if (!mistake_.is_ok()) peer = std::make_shared<Mistaken>(mistake_);
+    return app::outbound_chain(std::move(peer), *settings_, parts, memory_);
+  }
+
+  OnLoop* refreshed(Loop& loop, OnLoop* here) {
+    SharedSettings settings;
+    uint64_t version;
+    std::shared_ptr<Service> chain;
+    {
+      std::lock_guard lock(mutex_);
+      if (!chain_) chain_ = make_chain();
+      settings = settings_;
+      version = version_.load(std::memory_order_relaxed);
+      chain = chain_;
+    }
+    if (here && !same_connections(here->settings(), *settings)) {
+      forget(loop, *here);
+      here->retire();
+      here = nullptr;
+    }
+    if (!here) {
+      Scope* background = loop.background();
+      if (!background) std::abort();  // a Loop that neither duplex::run nor a LoopThread made
+      background->spawn([self = shared_from_this()](Context& ctx, SharedSettings s) { return keep(ctx, self, s); },
+                        settings);
+      here = known_on(loop);
+      if (!here) return nullptr;
+    }
+    here->chain = std::move(chain);
+    here->version = version;
+    return here;
+  }
+
+  static Task<void> keep(Context& ctx, std::shared_ptr<State> self, SharedSettings settings) {
+    OnLoop here(ctx, std::move(settings));
+    Loop& loop = ctx.loop();
+    {
+      std::lock_guard lock(self->mutex_);
+      self->loops_.emplace_back(&loop, &here);
+    }
+    known_here.push_back({self.get(), &loop, &here});
+    Status waited;
+    while (waited.is_ok() && !self->is_closed() && !here.retired()) waited = co_await here.closing().wait(ctx);
+    self->forget(loop, here);
+    {
+      std::lock_guard lock(self->mutex_);
+      std::erase_if(self->loops_, [&](auto& entry) { return entry.second == &here; });
+    }
+    while (waited.is_ok() && here.retired() && !self->is_closed() && here.remote().in_flight() > 0)
+      waited = co_await sleep(ctx, kDrainLook);
+    co_await here.end();
+  }
+
+  void forget(const Loop& loop, const OnLoop& here) const {
+    std::erase_if(known_here, [&](const Known& k) { return k.client == this && k.loop == &loop && k.here == &here; });
+  }
+
+  bool is_closed() {
+    std::lock_guard lock(mutex_);
+    return closed_;
+  }
+
+  std::mutex mutex_;
+  SharedSettings settings_;
+  Status mistake_;  // in the settings that the client was made with; each call tells
+  std::shared_ptr<Service> chain_;
+  std::atomic<uint64_t> version_{1};
+  app::PeerMemory memory_;
+  bool closed_ = false;
+  std::vector<std::pair<Loop*, OnLoop*>> loops_;
 };
 
 namespace {
-
-// The innermost end of the outbound chain: the peer as the calling loop sees it.
-template <class S>
-class Here final : public Service {
- public:
-  explicit Here(S& state) : state_(state) {}
-  Task<Outcome> call(Context& ctx, Call& c) override {
-    if (!state_.mistake.is_ok()) return Task<Outcome>::ready(state_.mistake);
-    if (client::Remote* remote = state_.on(ctx.loop())) return remote->call(ctx, c);
-    return Task<Outcome>::ready(Outcome::never_sent(Status::unavailable("the loop is ending")));
-  }
-
- private:
-  S& state_;
-};
-
+// A reload may replace the client's chain while the call runs in it.
+Task<Outcome> call_through(std::shared_ptr<Service> chain, Context& ctx, Call& c) {
+  co_return co_await chain->call(ctx, c);
+}
 }  // namespace
 
 Client::Client(Settings settings) : state_(std::make_shared<State>(std::move(settings))) {}
 Client::~Client() { state_->close(); }
 
 Client& Client::use(Filter filter) {
-  state_->filters.push_back(std::move(filter));
+  state_->parts.filters.push_back(std::move(filter));
   return *this;
 }
 
+Client& Client::fallback(std::string method, std::shared_ptr<Service> handler) {
+  state_->parts.fallbacks[std::move(method)] = std::move(handler);
+  return *this;
+}
+
+Client& Client::peers(std::function<std::shared_ptr<Service>(const std::string& name)> find) {
+  state_->parts.peers = std::move(find);
+  return *this;
+}
+
+Status Client::reconfigure(Settings settings) { return state_->reconfigure(std::move(settings)); }
+
 Task<Outcome> Client::call(Context& ctx, Call& c) {
-  std::call_once(state_->chained, [this] {
-    state_->chain = app::outbound_chain(std::make_shared<Here<State>>(*state_), state_->filters,
-                                        {.peer = state_->settings.name, .timeout = state_->settings.timeout});
-  });
-  return state_->chain->call(ctx, c);
+  if (OnLoop* here = state_->on(ctx.loop())) return call_through(here->chain, ctx, c);
+  return Task<Outcome>::ready(Outcome::never_sent(Status::unavailable("the loop is ending")));
 }
 
 }  // namespace duplex

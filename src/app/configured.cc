@@ -35,7 +35,8 @@ Result<Client::Settings> peer_settings(const Configuration& conf, std::string_vi
     s.http_version = peer->second.http_version == HttpVersion::kHttp2 ? http::Version::kHttp2 : http::Version::kHttp11;
   if (Status mistake = app::check_version(s); !mistake.is_ok())
     return Status::invalid_argument("peers." + mistake.message());
-  s.timeout = peer->second.timeout;
+  s.policy = peer->second;
+  s.methods = peer->second.methods;
   s.max_message = peer->second.max_message;
   s.pool.connect_timeout = peer->second.connect_timeout;
   return s;

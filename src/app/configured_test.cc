@@ -25,7 +25,7 @@ peers:
   auto peer = peer_settings(*conf, "payments");
   ASSERT_TRUE(peer.has_value());
   EXPECT_EQ(peer->address, "payments.internal:8080");
-  EXPECT_EQ(peer->timeout, std::chrono::seconds(2));
+  EXPECT_EQ(peer->policy.timeout, std::chrono::seconds(2));
   EXPECT_EQ(peer->pool.connect_timeout, std::chrono::milliseconds(500));
 }
 

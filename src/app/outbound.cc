@@ -2,29 +2,11 @@
 
 #include <mutex>
 
+#include "duplex/resilience/timeout.h"
 #include "duplex/telemetry/telemetry.h"
 
 namespace duplex::app {
 namespace {
-
-// A deadline for calls that bring none, so that no call waits for ever.
-class Timeout final : public Service {
- public:
-  Timeout(std::shared_ptr<Service> next, Duration timeout) : next_(std::move(next)), timeout_(timeout) {}
-  Task<Outcome> call(Context& ctx, Call& c) override {
-    bool streams = c.method->caller_streams || c.method->service_streams;
-    if (streams || timeout_ <= Duration::zero()) return next_->call(ctx, c);
-    return bounded(ctx, c);
-  }
-
- private:
-  Task<Outcome> bounded(Context& ctx, Call& c) {
-    Context child(ctx, timeout_);
-    co_return co_await next_->call(child, c);
-  }
-  std::shared_ptr<Service> next_;
-  const Duration timeout_;
-};
 
 // The telemetry of the server within whose call (or on whose loop) this call is made; none outside of servers.
 class Observed final : public Service {
@@ -49,17 +31,62 @@ class Observed final : public Service {
   std::vector<std::pair<uint64_t, std::shared_ptr<Service>>> chains_;
 };
 
+// Each method's own policies where the configuration has some for it, else the peer's.
+class ByMethod final : public Service {
+ public:
+  ByMethod(std::shared_ptr<Service> others, std::map<std::string, std::shared_ptr<Service>, std::less<>> methods)
+      : others_(std::move(others)), methods_(std::move(methods)) {}
+  Task<Outcome> call(Context& ctx, Call& c) override {
+    std::string_view name = c.method->name;
+    if (name.starts_with('/')) name.remove_prefix(1);
+    auto own = methods_.find(name);
+    return (own != methods_.end() ? own->second : others_)->call(ctx, c);
+  }
+
+ private:
+  const std::shared_ptr<Service> others_;
+  const std::map<std::string, std::shared_ptr<Service>, std::less<>> methods_;
+};
+
+std::shared_ptr<Service> policies(std::shared_ptr<Service> next, const std::string& peer,
+                                  const resilience::Policy& policy, std::shared_ptr<Service> handler,
+                                  const OutboundParts& parts, PeerMemory& memory) {
+  // The whole call, all attempts and the wait for a connection included.
+  next = resilience::timeout(policy.timeout)(std::move(next));
+  // Outside the timeout, so that there is time left for it, and outside what it stands in for.
+  if (policy.fallback || handler) {
+    resilience::FallbackParts asked;
+    asked.handler = std::move(handler);
+    asked.last_good = memory.last_good;
+    asked.peer = parts.peers;
+    next = resilience::fallback(peer, policy.fallback.value_or(resilience::FallbackSettings()),
+                                std::move(asked))(std::move(next));
+  }
+  return next;
+}
+
 }  // namespace
 
-std::shared_ptr<Service> outbound_chain(std::shared_ptr<Service> peer, const std::vector<Filter>& users,
-                                        const OutboundSettings& settings) {
-  std::shared_ptr<Service> next = std::move(peer);
-  // The default deadline bounds the attempts below it, and the wait for a connection too.
-  next = std::make_shared<Timeout>(std::move(next), settings.timeout);
-  // Users' own filters, the first used outermost.
-  for (auto it = users.rbegin(); it != users.rend(); ++it) next = (*it)(std::move(next));
+std::shared_ptr<Service> outbound_chain(std::shared_ptr<Service> peer, const Client::Settings& settings,
+                                        const OutboundParts& parts, PeerMemory& memory) {
+  if (settings.policy.retry) memory.budget->set(settings.policy.retry->budget);
+  if (settings.policy.fallback && settings.policy.fallback->last_good)
+    memory.last_good->set(*settings.policy.fallback->last_good);
+  auto chain_of = [&](const std::string& method, const resilience::Policy& policy) {
+    auto handler = parts.fallbacks.find(method);
+    return policies(peer, settings.name, policy, handler != parts.fallbacks.end() ? handler->second : nullptr, parts,
+                    memory);
+  };
+  std::map<std::string, std::shared_ptr<Service>, std::less<>> methods;
+  for (const auto& [method, policy] : settings.methods) methods.emplace(method, chain_of(method, policy));
+  for (const auto& [method, handler] : parts.fallbacks)
+    if (!methods.contains(method)) methods.emplace(method, chain_of(method, settings.policy));
+  std::shared_ptr<Service> next = chain_of("", settings.policy);
+  if (!methods.empty()) next = std::make_shared<ByMethod>(std::move(next), std::move(methods));
+  // Users' own filters, the first used outermost: they see the call once, however often it is tried.
+  for (auto it = parts.filters.rbegin(); it != parts.filters.rend(); ++it) next = (*it)(std::move(next));
   // Outermost: span, metrics and the trace's way on, so that they see what the caller sees.
-  next = std::make_shared<Observed>(std::move(next), settings.peer);
+  next = std::make_shared<Observed>(std::move(next), settings.name);
   return next;
 }
 

@@ -7,13 +7,23 @@
 //
 // Usable from any loop, at the same time: each loop has its own connections. The peer need not be up: a call to one
 // that is down is UNAVAILABLE and names the peer, its address and what failed; the next call tries again.
+//
+// Its policies have the names that they have in duplex.yaml:
+//
+//   duplex::Client::Settings settings{.name = "payments", .address = "payments.internal:8080"};
+//   settings.policy.timeout = 2s;
+//   settings.policy.retry.emplace().attempts = 3;
+//   settings.methods["shop.v1.Payments/Charge"] = settings.policy;   // and what differs there
 #pragma once
 
+#include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
 
 #include "duplex/http/pool.h"
+#include "duplex/resilience/policy.h"
 #include "duplex/service/service.h"
 
 namespace duplex {
@@ -30,19 +40,29 @@ class Client final : public Service {
     Protocol protocol = Protocol::kGrpc;
     // None: HTTP/2 for gRPC, which knows no other, and HTTP/1.1 for REST. HTTP/2 is by prior knowledge.
     std::optional<http::Version> http_version{};
-    // Of a call that brings no sooner deadline. Streams have none by default: they may be meant to last.
-    Duration timeout = std::chrono::seconds(15);
     size_t max_message = 4 << 20;  // octets of one reply message: RESOURCE_EXHAUSTED past it
     std::string authority{};       // "host"; empty: the address
     http::PoolSettings pool{};     // connect timeout, backoff, limits; its version comes from http_version
+    resilience::Policy policy{};   // of all methods but those in `methods`
+    std::map<std::string, resilience::Policy> methods{};  // by "package.Service/Method"
   };
   explicit Client(Settings settings);
   ~Client() override;
 
   // A filter around every call, in the order of use(). Before the first call.
   Client& use(Filter filter);
+  // Answers for the peer, by the rules of the method's fallback (or its defaults), before its other fallbacks.
+  // `method`: "package.Service/Method". Before the first call.
+  Client& fallback(std::string method, std::shared_ptr<Service> handler);
+  // Where other peers are found that a fallback names. Before the first call.
+  Client& peers(std::function<std::shared_ptr<Service>(const std::string& name)> find);
 
   Task<Outcome> call(Context& ctx, Call& call) override;
+
+  // From now on these settings; from any thread. Calls under way end by those they began with. What policies remember
+  // stays, and so do connections, unless the peer is elsewhere now or speaks otherwise; those end with their last call.
+  // The name stays. FAILED_PRECONDITION: a mistake in the settings; the old ones stay.
+  Status reconfigure(Settings settings);
 
  private:
   class State;
