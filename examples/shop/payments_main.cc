@@ -1,8 +1,5 @@
 // The service `payments`.
-#include <cstdio>
-
 #include "configuration.h"
-#include "duplex/app/configured.h"
 #include "flags.h"
 #include "payments.h"
 
@@ -13,21 +10,13 @@ int main(int argc, char** argv) {
                            {"data", "payments.db", "the SQLite file"},
                            {"log", "stderr", "where log lines go: stderr, stdout or a file"}});
 
-  auto conf = shop::configuration(flags, "payments");
-  if (!conf) {
-    std::fprintf(stderr, "payments: %s\n", conf.error().message().c_str());
-    return 1;
-  }
+  auto app = shop::application(flags, "payments");
+  if (!app) return duplex::complain(app.error());
   duplex::store::Options options;
   options.migrations = {shop::Payments::kTable};
   auto db = duplex::store::Database::open(flags["data"], options);
-  if (!db) {
-    std::fprintf(stderr, "payments: %s\n", db.error().message().c_str());
-    return 1;
-  }
+  if (!db) return duplex::complain(db.error());
 
-  duplex::Server server(duplex::server_settings(*conf));
-  for (const std::string& address : conf->server.listen) server.listen(address);
-  server.serve(std::make_shared<shop::Payments>(**db));
-  return server.run();
+  (*app)->server().serve(std::make_shared<shop::Payments>(**db));
+  return (*app)->run();
 }

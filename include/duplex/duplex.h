@@ -1,6 +1,7 @@
 // All that most services need: the server, the client, logging, and the store is duplex/store/database.h.
 #pragma once
 
+#include "duplex/app/application.h"
 #include "duplex/app/client.h"
 #include "duplex/app/configured.h"
 #include "duplex/app/in_process.h"

@@ -56,6 +56,7 @@ Inbound::Inbound(Settings settings, std::unique_ptr<LogSink> sink)
       sink_(std::move(sink)),
       logger_(*sink_, settings_.service_name, settings_.log_level),
       telemetry_(registry_, logger_, telemetry_options(settings_)),
+      policy_events_(registry_),
       calls_per_turn_(registry_
                           .histograms("duplex_loop_calls_per_turn",
                                       "Calls that began in one turn of a loop, and so shared its system calls.", {},
@@ -92,7 +93,17 @@ Status Inbound::add_own_routes(Dispatcher& dispatcher) {
 void Inbound::attach(Context& root) {
   telemetry_.attach(root);
   root.put(telemetry_);
+  root.put<resilience::Observer>(policy_events_);
   root.loop().set_calls_per_turn(&calls_per_turn_);
+}
+
+void Inbound::note(LogLevel level, std::string_view message) {
+  if (!logger_.enabled(level)) return;
+  LogBuffer buffer(logger_);
+  {
+    buffer.line(level, std::chrono::system_clock::now(), message);
+  }
+  buffer.flush();
 }
 
 void Inbound::report_stall(std::string_view method, Duration held) {

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "app/policy_events.h"
 #include "duplex/base/log.h"
 #include "duplex/base/metrics.h"
 #include "duplex/runtime/scope.h"
@@ -37,6 +38,9 @@ class Inbound {
   // On the loop, with the Context of all its work: so that log(ctx) and clients find their way.
   void attach(Context& root);
   void set_ready(bool ready) { ready_ = ready; }
+  // These two from any thread.
+  void set_log_level(LogLevel level) { logger_.set_level(level); }
+  void note(LogLevel level, std::string_view message);
   // From any thread.
   void report_stall(std::string_view method, Duration held);
 
@@ -48,6 +52,7 @@ class Inbound {
   Logger logger_;
   Registry registry_;
   Telemetry telemetry_;
+  PolicyEvents policy_events_;
   Histogram& calls_per_turn_;
 };
 

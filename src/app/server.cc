@@ -206,6 +206,30 @@ Status Server::start() { return state_->open(); }
 std::vector<std::string> Server::addresses() const { return state_->addresses; }
 bool Server::stop() { return state_->close(); }
 
+std::string Server::reconfigure(const Settings& wanted) {
+  Settings& now = state_->settings;
+  std::string later;
+  auto fixed = [&](bool differs, std::string_view name) {
+    if (differs) later.append(later.empty() ? "" : ", ").append(name);
+  };
+  fixed(now.loops != wanted.loops, "loops");
+  fixed(now.max_message != wanted.max_message, "max_message");
+  fixed(now.max_streams != wanted.max_streams, "max_streams");
+  fixed(now.max_connections != wanted.max_connections, "max_connections");
+  fixed(now.timeout != wanted.timeout, "timeout");
+  fixed(now.grace != wanted.grace, "grace");
+  fixed(now.coalesce != wanted.coalesce, "coalesce");
+  fixed(now.service_name != wanted.service_name, "service.name");
+  fixed(now.log_file != wanted.log_file, "log.file");
+  fixed(now.access_log != wanted.access_log, "log.access");
+  if (state_->inbound) state_->inbound->set_log_level(wanted.log_level);
+  return later;
+}
+
+void Server::note(LogLevel level, std::string_view message) {
+  if (state_->inbound) state_->inbound->note(level, message);
+}
+
 int Server::run() {
   Signals signals({SIGTERM, SIGINT});
   if (Status s = start(); !s.is_ok()) {

@@ -72,6 +72,12 @@ class Server {
   // False: something did not end even then, and is named on stderr.
   bool stop();
 
+  // From now on these settings, as far as they can change while it runs (the log's level); from any thread. Returns the
+  // names of those that differ and cannot: "loops, max_message". Empty: none.
+  std::string reconfigure(const Settings& settings);
+  // A line in the server's own log; from any thread, after start().
+  void note(LogLevel level, std::string_view message);
+
   // start(), prints where it listens, waits for SIGTERM or SIGINT, stops. 0: a clean stop.
   int run();
 
