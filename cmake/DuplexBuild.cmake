@@ -45,12 +45,12 @@ add_library(duplex_warnings INTERFACE)
 target_compile_options(duplex_warnings INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Werror)
 
 # duplex_room(NAME [DEPENDS room...] [LIBRARIES target...]): the static library of the room in this folder, made of all
-# its .cc files but the tests; each *_test.cc becomes a part of the room's test program.
+# its .cc files but the tests and a main.cc; each *_test.cc becomes a part of the room's test program.
 function(duplex_room name)
   cmake_parse_arguments(ROOM "" "" "DEPENDS;LIBRARIES" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cc)
   set(tests ${sources})
-  list(FILTER sources EXCLUDE REGEX "_test\\.cc$")
+  list(FILTER sources EXCLUDE REGEX "(_test|/main)\\.cc$")
   list(FILTER tests INCLUDE REGEX "_test\\.cc$")
   add_library(duplex_${name} STATIC ${sources})
   add_library(Duplex::${name} ALIAS duplex_${name})

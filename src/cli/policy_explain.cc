@@ -1,0 +1,133 @@
+#include "cli/policy_explain.h"
+
+#include <algorithm>
+#include <optional>
+
+#include "cli/worst_case.h"
+#include "duplex/app/configuration.h"
+
+namespace duplex::cli {
+namespace {
+
+using config::Shape;
+using config::Value;
+
+const Value* member(const Value* map, std::string_view name) {
+  if (!map) return nullptr;
+  for (const config::Member& m : map->members)
+    if (m.name == name) return &m.value;
+  return nullptr;
+}
+
+// What a setting was said to be at each place that may say it; null where it says nothing.
+struct Said {
+  const Value* method;
+  const Value* peer;
+  Said inside(std::string_view name) const { return {member(method, name), member(peer, name)}; }
+};
+
+struct Row {
+  std::string setting, value, from;
+};
+
+std::string text_of(const Value& value) {
+  if (value.kind != Value::Kind::kList) return value.text;
+  std::string all;
+  for (const Value& item : value.items) all += (all.empty() ? "" : ", ") + item.text;
+  return "[" + all + "]";
+}
+
+std::string place_of(const Value& value, std::string_view whose) {
+  return value.place.to_string() + " (" + std::string(whose) + ")";
+}
+
+class Table {
+ public:
+  void add(const Shape& shape, const std::string& path, const Said& said) {
+    for (const Shape::Entry& e : shape.entries()) {
+      if (e.named) continue;
+      const std::string name = path.empty() ? e.name : path + "." + e.name;
+      const Said here = said.inside(e.name);
+      if (!e.inside)
+        leaf(e, name, here);
+      else if (e.type == "section")
+        add(*e.inside, name, here);
+      else if (is_on(e, name, here))
+        add(*e.inside, name, here);
+    }
+  }
+
+  std::string to_string() const {
+    size_t setting = 7, value = 5;
+    for (const Row& row : rows_) {
+      setting = std::max(setting, row.setting.size());
+      value = std::max(value, row.value.size());
+    }
+    std::string out;
+    auto line = [&](const Row& row) {
+      std::string text = row.setting + std::string(setting + 2 - row.setting.size(), ' ') + row.value;
+      text += std::string(setting + value + 4 - text.size(), ' ') + row.from;
+      out += text + "\n";
+    };
+    line({"setting", "value", "from"});
+    for (const Row& row : rows_) line(row);
+    return out;
+  }
+
+ private:
+  void leaf(const Shape::Entry& e, const std::string& name, const Said& said) {
+    if (said.method)
+      rows_.push_back({name, text_of(*said.method), place_of(*said.method, "method")});
+    else if (said.peer)
+      rows_.push_back({name, text_of(*said.peer), place_of(*said.peer, "peer")});
+    else
+      rows_.push_back({name, e.fallback.empty() ? "\"\"" : e.fallback, "default"});
+  }
+
+  // The nearest place that speaks of it decides.
+  bool is_on(const Shape::Entry& e, const std::string& name, const Said& said) {
+    const Value* nearest = said.method ? said.method : said.peer;
+    const bool on = nearest ? nearest->text != "off" || nearest->kind != Value::Kind::kText : e.fallback == "on";
+    if (on) return true;
+    rows_.push_back({name, "off", nearest ? place_of(*nearest, said.method ? "method" : "peer") : "default"});
+    return false;
+  }
+
+  std::vector<Row> rows_;
+};
+
+const Shape& shape_of_peer(const Shape& root) {
+  for (const Shape::Entry& e : root.entries())
+    if (e.name == "peers") return *e.inside;
+  std::abort();  // a configuration without peers is none of ours
+}
+
+}  // namespace
+
+Result<std::string> explain_policy(const PolicyQuestion& question) {
+  Result<Configuration> conf = load_configuration(question.file, question.environment);
+  if (!conf) return conf.error();
+  auto peer = conf->peers.find(question.peer);
+  if (peer == conf->peers.end()) {
+    std::vector<std::string> known;
+    for (const auto& [name, settings] : conf->peers) known.push_back(name);
+    return Status::not_found(question.file + " has no peer \"" + question.peer + "\"; " +
+                             (known.empty() ? "it has none" : config::suggestion(question.peer, known)));
+  }
+  Result<Value> root = config::parse_yaml_file(question.file);
+  if (!root) return root.error();
+  config::apply_environment(*root, question.environment);
+  const Value* of_peer = member(member(&*root, "peers"), question.peer);
+  const Value* of_method = question.method.empty() ? nullptr : member(member(of_peer, "methods"), question.method);
+
+  const auto shape = configuration_table().shape();
+  Table table;
+  table.add(shape_of_peer(*shape), "", Said{of_method, of_peer});
+  std::string out =
+      question.peer + (question.method.empty() ? "" : "  " + question.method) + "\n\n" + table.to_string();
+  auto own = peer->second.methods.find(question.method);
+  const resilience::Policy& policy = own != peer->second.methods.end() ? own->second : peer->second;
+  return out + "\n" + draw_worst_case(policy);
+}
+
+}  // namespace duplex::cli
