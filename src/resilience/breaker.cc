@@ -114,13 +114,13 @@ CircuitBreaker::Admission CircuitBreaker::try_acquire_not_closed(Time now) {
   return admission;
 }
 
-CircuitBreaker::Changes CircuitBreaker::record(Permit permit, Result result, Duration took, Time now) {
-  if (result == Result::kUncounted && state_of(permit.generation) == State::kClosed) return {};
+CircuitBreaker::Changes CircuitBreaker::record(Permit permit, Verdict verdict, Duration took, Time now) {
+  if (verdict == Verdict::kUncounted && state_of(permit.generation) == State::kClosed) return {};
   std::lock_guard lock(mutex_);
   if (permit.generation != word_.load(std::memory_order_relaxed)) return {};
   if (state() == State::kClosed) [[likely]]
-    return record_closed(result == Result::kFailed, took, now);
-  return record_probe(result, took, now);
+    return record_closed(verdict == Verdict::kFailed, took, now);
+  return record_probe(verdict, took, now);
 }
 
 CircuitBreaker::Changes CircuitBreaker::record_closed(bool failed, Duration took, Time now) {
@@ -139,17 +139,17 @@ CircuitBreaker::Changes CircuitBreaker::record_closed(bool failed, Duration took
   return {.opened = true};
 }
 
-CircuitBreaker::Changes CircuitBreaker::record_probe(Result result, Duration took, Time now) {
+CircuitBreaker::Changes CircuitBreaker::record_probe(Verdict verdict, Duration took, Time now) {
   if (late(now)) {
     open(Opening::Why::kProbesLate, probed_, after(since_, rules_.half_open_for));
     return {.opened = true};
   }
-  if (result == Result::kUncounted) {
+  if (verdict == Verdict::kUncounted) {
     ++free_probes_;
     return {};
   }
   ++probed_.calls;
-  probed_.failed += result == Result::kFailed;
+  probed_.failed += verdict == Verdict::kFailed;
   probed_.slow += took > rules_.slow_call;
   if (probed_.calls < probes_) return {};
   const Opening::Why why = rules_.exceeded(probed_);

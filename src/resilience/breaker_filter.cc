@@ -40,12 +40,12 @@ class Guarded final : public Service {
     Place(const Place&) = delete;
     Place& operator=(const Place&) = delete;
     ~Place() {
-      if (!ended_) end(CircuitBreaker::Result::kUncounted, false);
+      if (!ended_) end(CircuitBreaker::Verdict::kUncounted, false);
     }
-    CircuitBreaker::Changes end(CircuitBreaker::Result result, bool timed) {
+    CircuitBreaker::Changes end(CircuitBreaker::Verdict verdict, bool timed) {
       ended_ = true;
       const Time now = ctx_.loop().now();
-      return breaker_.record(permit_, result, timed ? now - began_ : Duration::zero(), now);
+      return breaker_.record(permit_, verdict, timed ? now - began_ : Duration::zero(), now);
     }
 
    private:
@@ -65,8 +65,8 @@ class Guarded final : public Service {
     co_return outcome;
   }
 
-  CircuitBreaker::Result judge(Context& ctx, const Outcome& outcome) const {
-    using enum CircuitBreaker::Result;
+  CircuitBreaker::Verdict judge(Context& ctx, const Outcome& outcome) const {
+    using enum CircuitBreaker::Verdict;
     if (outcome.refused_by != RefusedBy::kNobody) return kUncounted;
     if (outcome.status.is_ok()) return kGood;
     if (ctx.cancelled() && ctx.why().code() != Code::kDeadlineExceeded) return kUncounted;

@@ -46,13 +46,13 @@ config::Table<BreakerSettings> breaker_table();
 //   CircuitBreaker::Admission admission = breaker.try_acquire(now);
 //   if (!admission.admitted) return refused;
 //   ... the call ...
-//   breaker.record(admission.permit, CircuitBreaker::Result::kFailed, took, now);   // once for each permit
+//   breaker.record(admission.permit, CircuitBreaker::Verdict::kFailed, took, now);   // once for each permit
 //
 // Time moves it only when it is asked: an open breaker becomes half-open at the first try_acquire() after open_for.
 class CircuitBreaker {
  public:
   enum class State : uint8_t { kClosed, kOpen, kHalfOpen };
-  enum class Result : uint8_t {
+  enum class Verdict : uint8_t {
     kGood,
     kFailed,
     kUncounted,  // nothing is known of the peer (cancelled, never made): a probe's place is free again
@@ -107,7 +107,7 @@ class CircuitBreaker {
     return try_acquire_not_closed(now);
   }
   // The call is over, after `took`.
-  Changes record(Permit permit, Result result, Duration took, Time now);
+  Changes record(Permit permit, Verdict verdict, Duration took, Time now);
   // After a reload. What it knows stays, but for the counts of a window that is another now; probes that are under way
   // decide as they were let through.
   void set(const BreakerSettings& settings);
@@ -132,7 +132,7 @@ class CircuitBreaker {
   bool late(Time now) const;
   Admission try_acquire_not_closed(Time now);
   Changes record_closed(bool failed, Duration took, Time now);
-  Changes record_probe(Result result, Duration took, Time now);
+  Changes record_probe(Verdict verdict, Duration took, Time now);
 
   std::atomic<uint64_t> word_{0};  // written under mutex_
   mutable std::mutex mutex_;       // guards what follows
