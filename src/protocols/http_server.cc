@@ -101,8 +101,11 @@ Task<void> serve(Context& ctx, http::Exchange& x, const Method& method, Service&
   Out out(x);
   Call call(method, std::move(metadata), in, out);
   Outcome outcome = co_await service.call(ctx, call);
-  if (ctx.cancelled()) outcome = ctx.why();  // law 8
-  out.finish(outcome.status, outcome.http_status, outcome.trailers);
+  // Law 8: why the Context was cancelled wins over what the handler made of it.
+  if (ctx.cancelled())
+    out.finish(ctx.why(), 0, outcome.trailers);
+  else
+    out.finish(outcome.status, outcome.http_status, outcome.trailers);
 }
 
 }  // namespace duplex::plain
