@@ -177,11 +177,15 @@ class Hedge final : public Service {
 
   Task<Outcome> call(Context& ctx, Call& c) override {
     if (budget_) budget_->count_call(ctx.loop().now());
-    if (settings_.attempts < 2 || !repeatable(c, settings_.idempotent)) return next_->call(ctx, c);
-    return race(ctx, c);
+    return settings_.attempts < 2 || !repeatable(c, settings_.idempotent) ? once(ctx, c) : race(ctx, c);
   }
 
  private:
+  Task<Outcome> once(Context& ctx, Call& c) {
+    Outcome outcome = co_await next_->call(ctx, c);
+    take_pushback(outcome.trailers);
+    co_return outcome;
+  }
   Task<Outcome> race(Context& ctx, Call& c) {
     Race race(ctx, c, *next_, peer_, settings_, causes_, budget_.get());
     co_return co_await race.run();

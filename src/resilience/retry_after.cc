@@ -124,7 +124,8 @@ std::optional<Date> asctime_date(std::string_view value) {
   return text.ended() ? std::optional(date) : std::nullopt;
 }
 
-std::optional<system_clock::time_point> time_of(const Date& date) {
+// In seconds: the ends of the calendar are further away than nanoseconds reach.
+std::optional<std::chrono::sys_seconds> time_of(const Date& date) {
   using namespace std::chrono;
   const year_month_day day(year(date.year), month(static_cast<unsigned>(date.month) + 1),
                            std::chrono::day(static_cast<unsigned>(date.day)));
@@ -158,9 +159,7 @@ std::optional<Duration> parse_retry_after(std::string_view value, system_clock::
   if (!date) return std::nullopt;
   const auto when = time_of(*date);
   if (!when) return std::nullopt;
-  // In whole seconds: the ends of the calendar are further away than a Duration reaches.
-  const auto left = std::chrono::ceil<std::chrono::seconds>(std::chrono::floor<std::chrono::milliseconds>(*when) -
-                                                            std::chrono::floor<std::chrono::milliseconds>(now));
+  const auto left = std::chrono::ceil<std::chrono::seconds>(*when - std::chrono::floor<std::chrono::milliseconds>(now));
   return std::clamp(left, std::chrono::seconds(0), std::chrono::seconds(1'000'000'000));
 }
 
