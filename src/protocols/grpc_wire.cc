@@ -197,6 +197,8 @@ Metadata status_fields(const Status& status, const Metadata& user) {
   if (!status.details().empty())
     fields.add("grpc-status-details-bin", encode_binary(contract::encode_rpc_status(status)));
   add_user_fields(fields, user);
+  if (auto wait = user.find("grpc-retry-pushback-ms"); wait && is_field_value(*wait))
+    fields.add("grpc-retry-pushback-ms", *wait);  // gRFC A6: a server's own word about retries
   return fields;
 }
 
