@@ -304,7 +304,7 @@ TEST(LimitThreads, NoPlaceIsGivenTwiceOrLostOverManyLoops) {
             ++(o.status.is_ok() ? ended : o.refused_by == RefusedBy::kLimit ? refused : cancelled);
             co_await leaver.join();
           });
-          if (scope.running() > 20) static_cast<void>(co_await yield(ctx));
+          while (scope.running() > 20) static_cast<void>(co_await yield(ctx));
           if (i % 1000 == 0) memory->set(places(kPlaces, 1000));
         }
         co_await scope.join();
