@@ -19,8 +19,9 @@ class OnLoop {
       : own_(ctx),
         scope_(own_),
         resolver_(ctx.loop(), client::Resolver::Settings()),
-        remote_(s.name, s.address, &resolver_,
-                [this, &s](const Address& a) { return app::make_endpoint(scope_, s, a); }) {}
+        remote_(
+            s.name, s.address, &resolver_, [this, &s](const Address& a) { return app::make_endpoint(scope_, s, a); },
+            s.balance, &scope_) {}
   client::Remote& remote() { return remote_; }
   Notifier& closing() { return closing_; }
   // After the last call.

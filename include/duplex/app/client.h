@@ -13,6 +13,7 @@
 #include <optional>
 #include <string>
 
+#include "duplex/client/balance.h"
 #include "duplex/http/pool.h"
 #include "duplex/service/service.h"
 
@@ -26,7 +27,9 @@ class Client final : public Service {
  public:
   struct Settings {
     std::string name = "peer";  // in errors, logs and metrics
-    std::string address{};      // "host:port", "unix:/path", or several with commas between; names are resolved
+    // "host:port", "unix:/path", "dns+srv:NAME", "file:PATH", or several with commas between, with weights: as
+    // client/origin.h says. Names are resolved.
+    std::string address{};
     Protocol protocol = Protocol::kGrpc;
     // None: HTTP/2 for gRPC, which knows no other, and HTTP/1.1 for REST. HTTP/2 is by prior knowledge.
     std::optional<http::Version> http_version{};
@@ -34,6 +37,7 @@ class Client final : public Service {
     Duration timeout = std::chrono::seconds(15);
     size_t max_message = 4 << 20;  // octets of one reply message: RESOURCE_EXHAUSTED past it
     std::string authority{};       // "host"; empty: the address
+    client::BalanceSettings balance{};
     http::PoolSettings pool{};     // connect timeout, backoff, limits; its version comes from http_version
   };
   explicit Client(Settings settings);
