@@ -26,8 +26,10 @@ class OnLoop {
         own_(ctx),
         scope_(own_),
         resolver_(ctx.loop(), client::Resolver::Settings()),
-        remote_(settings_->name, settings_->address, &resolver_,
-                [this](const Address& a) { return app::make_endpoint(scope_, *settings_, a); }) {}
+        remote_(
+            settings_->name, settings_->address, &resolver_,
+            [this](const Address& a) { return app::make_endpoint(scope_, *settings_, a); }, settings_->balance,
+            &scope_) {}
 
   client::Remote& remote() { return remote_; }
   const Client::Settings& settings() const { return *settings_; }
@@ -68,8 +70,8 @@ struct Known {
 thread_local std::vector<Known> known_here;
 
 bool same_connections(const Client::Settings& a, const Client::Settings& b) {
-  return a.address == b.address && a.protocol == b.protocol && a.http_version == b.http_version &&
-         a.max_message == b.max_message && a.authority == b.authority &&
+  return a.address == b.address && a.balance == b.balance && a.protocol == b.protocol &&
+         a.http_version == b.http_version && a.max_message == b.max_message && a.authority == b.authority &&
          a.pool.connect_timeout == b.pool.connect_timeout && a.pool.max_connections == b.pool.max_connections &&
          a.pool.max_waiting == b.pool.max_waiting && a.pool.backoff_base == b.pool.backoff_base &&
          a.pool.backoff_cap == b.pool.backoff_cap;

@@ -1,5 +1,7 @@
 #include "duplex/app/configuration.h"
 
+#include "duplex/client/origin.h"
+
 namespace duplex {
 namespace {
 
@@ -41,7 +43,11 @@ Table<ServerSettings> server_table() {
 
 Table<PeerSettings> peer_table() {
   return Table<PeerSettings>()
-      .required("address", &PeerSettings::address, address(), "Where the peer takes calls.")
+      .required_as(
+          "address", &PeerSettings::address, "address, or list", client::read_origins,
+          "Where the peer takes calls: `host:port`, `unix:/path`, `dns+srv:_grpc._tcp.name`, `file:list.yaml` "
+          "(watched), or several, each with `;weight=3` if it is to take more; or a split of the calls: a list "
+          "of `{address: ..., weight: 90}`.")
       .field("protocol", &PeerSettings::protocol,
              one_of<PeerProtocol>({{"grpc", PeerProtocol::kGrpc}, {"rest", PeerProtocol::kRest}}),
              "What the peer speaks; `rest` needs the contract's `google.api.http` rules.")

@@ -35,6 +35,8 @@ Result<Client::Settings> peer_settings(const Configuration& conf, std::string_vi
     s.http_version = peer->second.http_version == HttpVersion::kHttp2 ? http::Version::kHttp2 : http::Version::kHttp11;
   if (Status mistake = app::check_version(s); !mistake.is_ok())
     return Status::invalid_argument("peers." + mistake.message());
+  s.balance = peer->second.balance;
+  s.limit = peer->second.limit;
   s.policy = peer->second;
   s.methods = peer->second.methods;
   s.max_message = peer->second.max_message;

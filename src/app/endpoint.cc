@@ -30,6 +30,7 @@ class HttpEndpoint final : public client::Endpoint, private Service {
         plain_(pool_, plain::ClientSettings{.name = s.name, .authority = s.authority}) {}
   Service& service() override { return *this; }
   bool failing() const override { return pool_.failing(); }
+  Time failing_until() const override { return failing() ? pool_.failing_until() : Time(); }
   void close(const Status& why) override { pool_.close(why); }
   bool idle() const override { return pool_.idle(); }
 

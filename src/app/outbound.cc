@@ -2,6 +2,7 @@
 
 #include <mutex>
 
+#include "duplex/client/route.h"
 #include "duplex/resilience/timeout.h"
 #include "duplex/telemetry/telemetry.h"
 
@@ -48,9 +49,36 @@ class ByMethod final : public Service {
   const std::map<std::string, std::shared_ptr<Service>, std::less<>> methods_;
 };
 
-std::shared_ptr<Service> policies(std::shared_ptr<Service> next, const std::string& peer,
+// What the attempts of a call tell the choice of endpoints: which were tried, and whether it waits for one.
+class Routed final : public Service {
+ public:
+  Routed(std::shared_ptr<Service> next, bool wait_for_ready)
+      : next_(std::move(next)), wait_for_ready_(wait_for_ready) {}
+  Task<Outcome> call(Context& ctx, Call& c) override {
+    client::Route route(wait_for_ready_);
+    Context own(ctx);
+    own.put(route);
+    co_return co_await next_->call(own, c);
+  }
+
+ private:
+  const std::shared_ptr<Service> next_;
+  const bool wait_for_ready_;
+};
+
+std::shared_ptr<Service> policies(std::shared_ptr<Service> next, const Client::Settings& settings,
                                   const resilience::Policy& policy, std::shared_ptr<Service> handler,
                                   const OutboundParts& parts, PeerMemory& memory) {
+  const std::string& peer = settings.name;
+  // Each attempt asks the breaker, and tells it how it ended.
+  if (policy.breaker) next = resilience::breaker(peer, *policy.breaker, memory.breakers)(std::move(next));
+  // A wait between two attempts holds no place; what the limit refuses tells the breaker nothing.
+  if (settings.limit) next = resilience::limit(peer, *settings.limit, memory.bulkhead)(std::move(next));
+  if (policy.retry) next = resilience::retry(peer, *policy.retry, memory.budget)(std::move(next));
+  if (policy.hedge) next = resilience::hedge(peer, *policy.hedge, memory.budget)(std::move(next));
+  // Around all attempts, since they tell one another where they were.
+  if (policy.retry || policy.hedge || policy.wait_for_ready)
+    next = std::make_shared<Routed>(std::move(next), policy.wait_for_ready);
   // The whole call, all attempts and the wait for a connection included.
   next = resilience::timeout(policy.timeout)(std::move(next));
   // Outside the timeout, so that there is time left for it, and outside what it stands in for.
@@ -69,12 +97,12 @@ std::shared_ptr<Service> policies(std::shared_ptr<Service> next, const std::stri
 
 std::shared_ptr<Service> outbound_chain(std::shared_ptr<Service> peer, const Client::Settings& settings,
                                         const OutboundParts& parts, PeerMemory& memory) {
-  if (settings.policy.retry) memory.budget->set(settings.policy.retry->budget);
+  memory.budget->set(settings.policy.retry ? settings.policy.retry->budget : resilience::BudgetSettings());
   if (settings.policy.fallback && settings.policy.fallback->last_good)
     memory.last_good->set(*settings.policy.fallback->last_good);
   auto chain_of = [&](const std::string& method, const resilience::Policy& policy) {
     auto handler = parts.fallbacks.find(method);
-    return policies(peer, settings.name, policy, handler != parts.fallbacks.end() ? handler->second : nullptr, parts,
+    return policies(peer, settings, policy, handler != parts.fallbacks.end() ? handler->second : nullptr, parts,
                     memory);
   };
   std::map<std::string, std::shared_ptr<Service>, std::less<>> methods;

@@ -3,8 +3,10 @@
 
 #include <memory>
 
+#include "duplex/resilience/breaker.h"
 #include "duplex/resilience/budget.h"
 #include "duplex/resilience/fallback.h"
+#include "duplex/resilience/limit.h"
 
 namespace duplex::app {
 
@@ -12,6 +14,8 @@ namespace duplex::app {
 struct PeerMemory {
   std::shared_ptr<resilience::RetryBudget> budget =
       std::make_shared<resilience::RetryBudget>(resilience::BudgetSettings());
+  std::shared_ptr<resilience::Breakers> breakers = std::make_shared<resilience::Breakers>();
+  std::shared_ptr<resilience::Bulkhead> bulkhead = std::make_shared<resilience::Bulkhead>(resilience::LimitSettings());
   std::shared_ptr<resilience::LastGood> last_good = std::make_shared<resilience::LastGood>();
 };
 

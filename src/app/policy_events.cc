@@ -14,6 +14,7 @@ std::optional<LogLevel> notable(Kind kind) {
   switch (kind) {
     case Kind::kBreakerOpened:
     case Kind::kEjected:
+    case Kind::kStaleAddresses:
       return LogLevel::kWarn;
     case Kind::kBreakerHalfOpened:
     case Kind::kBreakerClosed:
@@ -54,6 +55,8 @@ std::string_view sentence(Kind kind) {
       return "an endpoint is back";
     case Kind::kFault:
       return "a fault is injected";
+    case Kind::kStaleAddresses:
+      return "a peer's addresses are those of before";
   }
   return "";
 }

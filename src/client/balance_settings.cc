@@ -1,5 +1,7 @@
 #include "duplex/client/balance.h"
 
+#include <algorithm>
+
 namespace duplex::client {
 
 using std::chrono::hours;
@@ -12,14 +14,41 @@ config::Table<EjectSettings> eject_table() {
       .field("consecutive", &EjectSettings::consecutive, config::integer(1, 100'000, "failures"),
              "After so many failures in a row an endpoint is not chosen for a while.")
       .field("for", &EjectSettings::lasts, config::duration(milliseconds(1), hours(1)),
-             "For how long the first time; as often as it happens again, so much longer.")
+             "For how long the first time; times how often it has happened, at most 30 times.")
       .field("at_most", &EjectSettings::at_most, config::share(),
-             "Of the endpoints, so many are out at a time at most.");
+             "Of the endpoints, so many are out at a time at most, rounded down; one always stays.");
+}
+
+constexpr std::string_view kMetadata = "metadata:";
+
+config::Kind<std::string> hash_key() {
+  config::Kind<std::string> kind = config::text();
+  kind.type = "key";
+  kind.parse = [](std::string_view text) -> Result<std::string> {
+    const std::string_view name = text.substr(std::min(text.size(), kMetadata.size()));
+    const bool lower =
+        std::none_of(name.begin(), name.end(), [](char c) { return (c >= 'A' && c <= 'Z') || c == ' '; });
+    if (text.starts_with(kMetadata) && !name.empty() && lower) return std::string(text);
+    return Status::invalid_argument("\"" + std::string(text.substr(0, 100)) +
+                                    "\" is no key: write metadata:x-user, the name in lower case");
+  };
+  return kind;
+}
+
+config::Kind<std::string> health_question() {
+  config::Kind<std::string> kind = config::text();
+  kind.parse = [](std::string_view text) -> Result<std::string> {
+    const bool path = text.starts_with('/') && text.find_first_of(" \t\r\n#") == std::string_view::npos;
+    if (text == "grpc" || path) return std::string(text);
+    return Status::invalid_argument("\"" + std::string(text.substr(0, 100)) +
+                                    "\" is no health check: write grpc, or an HTTP path such as /readyz");
+  };
+  return kind;
 }
 
 config::Table<HealthSettings> health_table() {
   return config::Table<HealthSettings>()
-      .field("check", &HealthSettings::check, config::nonempty_text(),
+      .field("check", &HealthSettings::check, health_question(),
              "How an endpoint is asked: `grpc` (grpc.health.v1), or an HTTP path such as `/readyz`.")
       .field("service", &HealthSettings::service, config::text(), "The service that grpc.health.v1 is asked for.")
       .field("every", &HealthSettings::every, config::duration(milliseconds(10), hours(1)), "How often.")
@@ -43,13 +72,27 @@ config::Table<BalanceSettings> balance_table() {
                                          {"ring_hash", BalancePolicy::kRingHash}}),
           "`p2c`: of two at random the one with fewer calls under way; `ewma`: the one whose answers cost less time; "
           "`round_robin`: in turn; `ring_hash`: the same key, the same endpoint.")
-      .field("hash", &BalanceSettings::hash, config::text(), "The key of `ring_hash`: `metadata:x-user`.")
+      .field("hash", &BalanceSettings::hash, hash_key(),
+             "The key of `ring_hash`: `metadata:x-user`; a call without it goes to any endpoint.")
       .optional("eject", &BalanceSettings::eject, eject_table(), "Endpoints that fail are left out for a while.")
       .optional("health", &BalanceSettings::health, health_table(), "Endpoints are asked whether they are well.")
       .field("panic", &BalanceSettings::panic, config::share(),
              "If fewer than this share of the endpoints may be chosen, all are, since the fault is elsewhere.")
       .field("slow_start", &BalanceSettings::slow_start, config::duration(milliseconds(0), hours(1)),
              "In this time an endpoint that is new or back grows into its share.");
+}
+
+Status check(const std::string& peer, const BalanceSettings& settings) {
+  if (settings.policy == BalancePolicy::kRingHash) {
+    if (settings.hash.empty())
+      return Status::invalid_argument("peer " + peer + ": ring_hash needs a key: hash: metadata:x-user");
+    if (Result<std::string> key = hash_key().parse(settings.hash); !key)
+      return Status::invalid_argument("peer " + peer + ": hash: " + key.error().message());
+  }
+  if (settings.health)
+    if (Result<std::string> question = health_question().parse(settings.health->check); !question)
+      return Status::invalid_argument("peer " + peer + ": health.check: " + question.error().message());
+  return {};
 }
 
 }  // namespace duplex::client

@@ -12,6 +12,7 @@
 #include <map>
 #include <optional>
 
+#include "client/srv_reply.h"
 #include "duplex/runtime/wait.h"
 
 namespace duplex::client {
@@ -25,15 +26,17 @@ constexpr Duration kTtlOfZero = seconds(30);     // "do not keep" would be one q
 constexpr Duration kMaxTtl = std::chrono::hours(24);
 
 // One name being asked for. Those who wait hold it too: it may end after the Resolver has.
+template <class Answer>
 struct Query {
   explicit Query(std::string n) : name(std::move(n)) {}
   const std::string name;
-  bool asking = true;  // ares_getaddrinfo has not returned yet
-  std::optional<Result<Resolved>> answer;
+  bool asking = true;  // the call of c-ares that asks has not returned yet
+  std::optional<Result<Answer>> answer;
   Notifier answered;
 };
 
-Task<Result<Resolved>> wait_for(Context& ctx, std::shared_ptr<Query> query) {
+template <class Answer>
+Task<Result<Answer>> wait_for(Context& ctx, std::shared_ptr<Query<Answer>> query) {
   while (!query->answer)
     if (Status s = co_await query->answered.wait(ctx); !s.is_ok()) co_return s;
   co_return *query->answer;
@@ -78,13 +81,40 @@ std::vector<std::string> interleaved(const ares_addrinfo_node* nodes) {
   return all;
 }
 
-Duration smallest_ttl(const ares_addrinfo& info) {
-  int ttl = INT32_MAX;
-  for (auto* node = info.nodes; node; node = node->ai_next) ttl = std::min(ttl, node->ai_ttl);
-  for (auto* alias = info.cnames; alias; alias = alias->next) ttl = std::min(ttl, alias->ttl);
+Duration time_to_keep(int ttl) {
   if (ttl <= 0) return kTtlOfZero;  // negative: the top bit is set, which counts as zero (RFC 2181 section 8)
   return std::min<Duration>(seconds(ttl), kMaxTtl);
 }
+
+int smallest_ttl(const ares_addrinfo& info) {
+  int ttl = INT32_MAX;
+  for (auto* node = info.nodes; node; node = node->ai_next) ttl = std::min(ttl, node->ai_ttl);
+  for (auto* alias = info.cnames; alias; alias = alias->next) ttl = std::min(ttl, alias->ttl);
+  return ttl;
+}
+
+// What is known of names, and what is being asked for, of one kind of answer.
+template <class Answer>
+struct Names {
+  std::map<std::string, std::shared_ptr<Query<Answer>>, std::less<>> queries;
+  std::map<std::string, Answer, std::less<>> cache;
+
+  void keep(const std::string& name, const Answer& answer) {
+    if (cache.size() >= kMaxCached && !cache.contains(name))
+      cache.erase(std::min_element(cache.begin(), cache.end(),
+                                   [](auto& a, auto& b) { return a.second.expires < b.second.expires; }));
+    cache[name] = answer;
+  }
+  // Wakes, and runs nobody: it is inside a call of c-ares.
+  void end(Query<Answer>& query, Result<Answer> answer) {
+    if (answer) keep(query.name, *answer);
+    query.answer.emplace(std::move(answer));
+    query.answered.notify_all();
+    queries.erase(query.name);
+  }
+};
+
+bool is_name(std::string_view name) { return !name.empty() && name.size() <= 255 && name.find('\0') == name.npos; }
 
 }  // namespace
 
@@ -99,9 +129,10 @@ struct Resolver::Impl final : Timer {
     const int fd;
     bool wants_read = false, wants_write = false;
   };
+  template <class Answer>
   struct Asked {
     Impl* impl;
-    std::shared_ptr<Query> query;
+    std::shared_ptr<Query<Answer>> query;
   };
 
   Impl(Loop& l, const Settings& settings);
@@ -119,18 +150,21 @@ struct Resolver::Impl final : Timer {
   void arm_timeout();
   void on_socket(int fd, bool wants_read, bool wants_write);
   void process(int fd);
-  std::shared_ptr<Query> ask(std::string name);
-  void on_answer(Query& query, int status, const ares_addrinfo* info);
-  void keep(const std::string& name, const Resolved& resolved);
-  std::string explain(int status);
+  template <class Answer>
+  Task<Result<Answer>> find(Context& ctx, Names<Answer>& names, std::string name);
+  void ask(Asked<Resolved>* asked);
+  void ask(Asked<Services>* asked);
+  void on_answer(Query<Resolved>& query, int status, const ares_addrinfo* info);
+  void on_answer(Query<Services>& query, int status, std::string_view reply);
+  std::string explain(int status, std::string_view no_data);
 
   Loop& loop;
   ares_channel channel = nullptr;
   Status broken;  // why there is no channel
   bool ending = false;
   std::map<int, std::unique_ptr<Socket>> sockets;
-  std::map<std::string, std::shared_ptr<Query>, std::less<>> queries;
-  std::map<std::string, Resolved, std::less<>> cache;
+  Names<Resolved> addresses;
+  Names<Services> services;
 };
 
 Resolver::Impl::Impl(Loop& l, const Settings& settings) : loop(l) {
@@ -208,52 +242,80 @@ void Resolver::Impl::process(int fd) {
   arm_timeout();
 }
 
-std::shared_ptr<Query> Resolver::Impl::ask(std::string name) {
-  if (auto known = queries.find(name); known != queries.end()) return known->second;
-  auto query = std::make_shared<Query>(std::move(name));
-  queries.emplace(query->name, query);
+// What is kept, or one question for all who want the same.
+template <class Answer>
+Task<Result<Answer>> Resolver::Impl::find(Context& ctx, Names<Answer>& names, std::string name) {
+  using Known = Task<Result<Answer>>;
+  if (auto kept = names.cache.find(name); kept != names.cache.end()) {
+    if (loop.now() < kept->second.expires) return Known::ready(kept->second);
+    names.cache.erase(kept);
+  }
+  if (!broken.is_ok()) return Known::ready(broken);
+  std::shared_ptr<Query<Answer>> query;
+  if (auto asked = names.queries.find(name); asked != names.queries.end()) {
+    query = asked->second;
+  } else {
+    query = std::make_shared<Query<Answer>>(std::move(name));
+    names.queries.emplace(query->name, query);
+    ask(new Asked<Answer>{this, query});
+    query->asking = false;
+    arm_timeout();
+  }
+  if (query->answer) return Known::ready(*query->answer);
+  return wait_for<Answer>(ctx, std::move(query));
+}
+
+void Resolver::Impl::ask(Asked<Resolved>* asked) {
   ares_addrinfo_hints hints{};
   hints.ai_family = AF_UNSPEC;
   hints.ai_socktype = SOCK_STREAM;
   auto answered = [](void* argument, int status, int, ares_addrinfo* info) {
-    std::unique_ptr<Asked> asked(static_cast<Asked*>(argument));
-    asked->impl->on_answer(*asked->query, status, info);
+    std::unique_ptr<Asked<Resolved>> one(static_cast<Asked<Resolved>*>(argument));
+    one->impl->on_answer(*one->query, status, info);
     if (info) ares_freeaddrinfo(info);
   };
-  ares_getaddrinfo(channel, query->name.c_str(), nullptr, &hints, answered, new Asked{this, query});
-  query->asking = false;
-  arm_timeout();
-  return query;
+  ares_getaddrinfo(channel, asked->query->name.c_str(), nullptr, &hints, answered, asked);
 }
 
-// Inside a call of c-ares: wakes, and runs nobody.
-void Resolver::Impl::on_answer(Query& query, int status, const ares_addrinfo* info) {
+void Resolver::Impl::ask(Asked<Services>* asked) {
+  auto answered = [](void* argument, int status, int, unsigned char* reply, int size) {
+    std::unique_ptr<Asked<Services>> one(static_cast<Asked<Services>*>(argument));
+    std::string_view bytes;
+    if (reply && size > 0) bytes = {reinterpret_cast<const char*>(reply), static_cast<size_t>(size)};
+    one->impl->on_answer(*one->query, status, bytes);
+  };
+  constexpr int kIn = 1, kSrv = 33;
+  ares_search(channel, asked->query->name.c_str(), kIn, kSrv, answered, asked);
+}
+
+void Resolver::Impl::on_answer(Query<Resolved>& query, int status, const ares_addrinfo* info) {
   Resolved resolved;
   if (status == ARES_SUCCESS && info) resolved.addresses = interleaved(info->nodes);
-  if (!resolved.addresses.empty()) {
-    // DNS takes a turn of the loop at least; what was known at once came from the hosts file.
-    resolved.expires = after(loop.now(), query.asking ? kHostsFileTtl : smallest_ttl(*info));
-    keep(query.name, resolved);
-    query.answer.emplace(std::move(resolved));
-  } else {
-    query.answer.emplace(Status::unavailable("cannot resolve " + query.name + ": " +
-                                             explain(status == ARES_SUCCESS ? ARES_ENODATA : status)));
-  }
-  query.answered.notify_all();
-  queries.erase(query.name);
+  if (resolved.addresses.empty())
+    return addresses.end(query, Status::unavailable("cannot resolve " + query.name + ": " +
+                                                    explain(status == ARES_SUCCESS ? ARES_ENODATA : status,
+                                                            "the name has no address, neither A nor AAAA")));
+  // DNS takes a turn of the loop at least; what was known at once came from the hosts file.
+  resolved.expires = after(loop.now(), query.asking ? kHostsFileTtl : time_to_keep(smallest_ttl(*info)));
+  addresses.end(query, std::move(resolved));
 }
 
-void Resolver::Impl::keep(const std::string& name, const Resolved& resolved) {
-  if (cache.size() >= kMaxCached && !cache.contains(name))
-    cache.erase(std::min_element(cache.begin(), cache.end(),
-                                 [](auto& a, auto& b) { return a.second.expires < b.second.expires; }));
-  cache[name] = resolved;
+void Resolver::Impl::on_answer(Query<Services>& query, int status, std::string_view reply) {
+  const std::string what = "cannot find the service " + query.name + ": ";
+  if (status != ARES_SUCCESS)
+    return services.end(query, Status::unavailable(what + explain(status, "the name has no SRV record")));
+  Result<SrvReply> read = read_srv_reply(reply);
+  if (!read) return services.end(query, Status::unavailable(what + read.error().message()));
+  Services found;
+  found.list = std::move(read->list);
+  found.expires = after(loop.now(), time_to_keep(read->ttl));
+  services.end(query, std::move(found));
 }
 
-std::string Resolver::Impl::explain(int status) {
+std::string Resolver::Impl::explain(int status, std::string_view no_data) {
   if (ending) return "the resolver ends";
   if (status == ARES_ENOTFOUND) return "there is no such name (NXDOMAIN)";
-  if (status == ARES_ENODATA) return "the name has no address, neither A nor AAAA";
+  if (status == ARES_ENODATA) return std::string(no_data);
   std::string text = ares_strerror(status);
   ares_addr_port_node* servers = nullptr;
   if (ares_get_servers_ports(channel, &servers) != ARES_SUCCESS || !servers) return text;
@@ -274,7 +336,7 @@ Resolver::~Resolver() = default;
 Task<Result<Resolved>> Resolver::resolve(Context& ctx, std::string_view name) {
   using Ready = Task<Result<Resolved>>;
   if (ctx.cancelled()) return Ready::ready(ctx.why());
-  if (name.empty() || name.size() > 255 || name.find('\0') != name.npos)
+  if (!is_name(name))
     return Ready::ready(Status::invalid_argument("'" + std::string(name.substr(0, 255)) + "' is no host name"));
   std::string key = key_of(name);
   if (is_ip(key)) {
@@ -282,17 +344,22 @@ Task<Result<Resolved>> Resolver::resolve(Context& ctx, std::string_view name) {
     itself.addresses.push_back(std::move(key));
     return Ready::ready(std::move(itself));
   }
-  if (auto kept = impl_->cache.find(key); kept != impl_->cache.end()) {
-    if (impl_->loop.now() < kept->second.expires) return Ready::ready(kept->second);
-    impl_->cache.erase(kept);
-  }
-  if (!impl_->broken.is_ok()) return Ready::ready(impl_->broken);
-  std::shared_ptr<Query> query = impl_->ask(std::move(key));
-  if (query->answer) return Ready::ready(*query->answer);
-  return wait_for(ctx, std::move(query));
+  return impl_->find(ctx, impl_->addresses, std::move(key));
 }
 
-void Resolver::forget(std::string_view name) { impl_->cache.erase(key_of(name)); }
-size_t Resolver::cached() const { return impl_->cache.size(); }
+Task<Result<Services>> Resolver::resolve_services(Context& ctx, std::string_view name) {
+  using Ready = Task<Result<Services>>;
+  if (ctx.cancelled()) return Ready::ready(ctx.why());
+  if (!is_name(name))
+    return Ready::ready(Status::invalid_argument("'" + std::string(name.substr(0, 255)) + "' is no service's name"));
+  return impl_->find(ctx, impl_->services, key_of(name));
+}
+
+void Resolver::forget(std::string_view name) {
+  const std::string key = key_of(name);
+  impl_->addresses.cache.erase(key);
+  impl_->services.cache.erase(key);
+}
+size_t Resolver::cached() const { return impl_->addresses.cache.size() + impl_->services.cache.size(); }
 
 }  // namespace duplex::client

@@ -30,6 +30,8 @@ std::string_view event_name(Event::Kind kind) {
       return "ejected";
     case Event::Kind::kReturned:
       return "returned";
+    case Event::Kind::kStaleAddresses:
+      return "stale_addresses";
     case Event::Kind::kFault:
       return "fault";
   }

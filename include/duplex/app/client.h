@@ -22,6 +22,7 @@
 #include <optional>
 #include <string>
 
+#include "duplex/client/balance.h"
 #include "duplex/http/pool.h"
 #include "duplex/resilience/policy.h"
 #include "duplex/service/service.h"
@@ -36,14 +37,18 @@ class Client final : public Service {
  public:
   struct Settings {
     std::string name = "peer";  // in errors, logs and metrics
-    std::string address{};      // "host:port", "unix:/path", or several with commas between; names are resolved
+    // "host:port", "unix:/path", "dns+srv:NAME", "file:PATH", or several with commas between, with weights: as
+    // client/origin.h says. Names are resolved.
+    std::string address{};
     Protocol protocol = Protocol::kGrpc;
     // None: HTTP/2 for gRPC, which knows no other, and HTTP/1.1 for REST. HTTP/2 is by prior knowledge.
     std::optional<http::Version> http_version{};
-    size_t max_message = 4 << 20;  // octets of one reply message: RESOURCE_EXHAUSTED past it
-    std::string authority{};       // "host"; empty: the address
-    http::PoolSettings pool{};     // connect timeout, backoff, limits; its version comes from http_version
-    resilience::Policy policy{};   // of all methods but those in `methods`
+    size_t max_message = 4 << 20;       // octets of one reply message: RESOURCE_EXHAUSTED past it
+    std::string authority{};            // "host"; empty: the address
+    http::PoolSettings pool{};          // connect timeout, backoff, limits; its version comes from http_version
+    client::BalanceSettings balance{};  // which endpoint takes the next call
+    std::optional<resilience::LimitSettings> limit{};     // calls under way to the peer
+    resilience::Policy policy{};                          // of all methods but those in `methods`
     std::map<std::string, resilience::Policy> methods{};  // by "package.Service/Method"
   };
   explicit Client(Settings settings);

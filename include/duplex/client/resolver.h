@@ -24,6 +24,18 @@ struct Resolved {
   Time expires = kNever;
 };
 
+// Where a service is, by its SRV records (RFC 2782).
+struct Services {
+  struct Service {
+    std::string host;
+    uint16_t port = 0;
+    uint16_t priority = 0;  // those of the smallest are used while one of them can be reached
+    uint16_t weight = 0;    // of those of one priority
+  };
+  std::vector<Service> list;  // at least one
+  Time expires = kNever;      // the smallest TTL of the answer, aliases included
+};
+
 // One a loop; lives and is used on its loop. /etc/hosts is asked first, then DNS, by the servers and search domains of
 // /etc/resolv.conf as it was when the Resolver was made.
 class Resolver final {
@@ -44,9 +56,11 @@ class Resolver final {
   // Failures are not kept. UNAVAILABLE: no such name, or nobody answered; or why ctx was cancelled, at once (the query
   // goes on for the others and for the cache).
   Task<Result<Resolved>> resolve(Context& ctx, std::string_view name);
-  // Drops the answer that is kept: all its addresses failed.
+  // The same of a name's SRV records: "_grpc._tcp.payments.internal". The hosts are names, each to be resolved.
+  Task<Result<Services>> resolve_services(Context& ctx, std::string_view name);
+  // Drops the answers that are kept: all its addresses failed.
   void forget(std::string_view name);
-  // Names with an answer that is kept, at most 1024.
+  // Answers that are kept, at most 1024 of a kind.
   size_t cached() const;
 
  private:

@@ -104,6 +104,16 @@ class Table {
                  false, std::move(read)});
     return *this;
   }
+  // One that is written in a way of its own: `own` takes whatever stands there, or adds what is wrong with it.
+  template <class T>
+  Table& required_as(std::string name, T S::* member, std::string type,
+                     void (*own)(const Value&, const std::string& path, T& into, Problems&), std::string doc) {
+    auto read_own = [member, own](const Value& value, const std::string& path, void* into, Problems& problems) {
+      own(value, path, static_cast<S*>(into)->*member, problems);
+    };
+    shape_->add({std::move(name), std::move(type), "", "", std::move(doc), true, nullptr, false, std::move(read_own)});
+    return *this;
+  }
   template <class T>
   Table& section(std::string name, T S::* member, const Table<T>& table, std::string doc) {
     auto inside = table.shape();

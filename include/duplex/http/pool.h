@@ -59,6 +59,8 @@ class Pool {
   size_t load() const;
   // The last attempt to connect failed, and the next is not due yet.
   bool failing() const;
+  // While failing(): when the next is due.
+  Time failing_until() const { return not_before_; }
   // Nothing of it runs in its scope any more: it may be destroyed.
   bool idle() const { return tasks_ == 0; }
 

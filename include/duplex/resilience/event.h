@@ -23,6 +23,7 @@ struct Event {
     kFallback,        // a call was answered in the peer's place
     kEjected,         // an endpoint is not chosen for a while
     kReturned,        // it is chosen again
+    kStaleAddresses,  // a peer's names or files could not be read anew: its last known endpoints stay
     kFault,           // a failure of the user's own making
   };
   Event(Kind k, std::string_view p, std::string_view m, std::string t = {})
