@@ -1,0 +1,184 @@
+// A client's policies through real sockets, set as a configuration sets them.
+#include <gtest/gtest.h>
+
+#include <thread>
+
+#include "duplex/app/configured.h"
+#include "duplex/runtime/run.h"
+#include "talk_service.h"
+
+namespace duplex {
+namespace {
+
+using namespace std::chrono_literals;
+using talk::v1::Pair;
+using talk::v1::SayReply;
+using talk::v1::SayRequest;
+using talk::v1::TalkClient;
+
+class PoliciesTest : public testing::Test {
+ protected:
+  PoliciesTest() {
+    Server::Settings settings = Pair::quiet();
+    settings.loops = 1;
+    server = std::make_unique<Server>(settings);
+    server->listen("127.0.0.1:0").serve(std::make_shared<talk::v1::TalkService>());
+    server->use(filter([this](Context& ctx, Call& c, Service& next) -> Task<Outcome> {
+      seen.push_back(std::string(c.metadata.find("grpc-previous-rpc-attempts").value_or("first")));
+      if (seen.size() <= fail) co_return fail_with;
+      co_return co_await next.call(ctx, c);
+    }));
+    EXPECT_TRUE(server->start().is_ok());
+  }
+  // A client by the rules of a peer in YAML.
+  TalkClient client(const std::string& rules) {
+    auto conf = parse_configuration(
+        "peers: {talk: {address: \"" + server->addresses()[0] + "\"" + (rules.empty() ? "" : ", " + rules) + "}}",
+        "test.yaml");
+    EXPECT_TRUE(conf) << conf.error().to_string();
+    peer = std::make_shared<Client>(*peer_settings(*conf, "talk"));
+    return TalkClient(peer);
+  }
+  Result<SayReply> say(TalkClient& talk, Metadata metadata = {}, int64_t wait_ms = 0) {
+    return run([&](Context& ctx) -> Task<Result<SayReply>> {
+      SayRequest request;
+      request.set_name("x");
+      request.set_wait_ms(static_cast<int32_t>(wait_ms));
+      CallOptions options(metadata);
+      co_return co_await talk.say(ctx, request, options);
+    });
+  }
+  std::vector<std::string> seen;  // on the server's one loop
+  size_t fail = 0;                // so many calls
+  Status fail_with = Status::unavailable("not now");
+  std::unique_ptr<Server> server;
+  std::shared_ptr<Client> peer;
+};
+
+TEST_F(PoliciesTest, ARetryReachesTheServerAgain) {
+  fail = 2;
+  TalkClient talk = client("retry: {attempts: 3, idempotent: yes, backoff: {base: 1ms}}");
+  Result<SayReply> reply = say(talk);
+  ASSERT_TRUE(reply) << reply.error().to_string();
+  EXPECT_EQ(reply->text(), "hello x");
+  EXPECT_EQ(seen.size(), 3u);
+}
+
+TEST_F(PoliciesTest, WhatMayHaveBeenSeenIsNotMadeAgainUnlessItMayBe) {
+  fail = 100;
+  TalkClient talk = client("retry: {attempts: 3, backoff: {base: 1ms}}");
+  EXPECT_EQ(say(talk).error().code(), Code::kUnavailable);
+  EXPECT_EQ(seen.size(), 1u);
+  Metadata key;
+  key.add("idempotency-key", "7");
+  EXPECT_EQ(say(talk, key).error().code(), Code::kUnavailable);
+  EXPECT_EQ(seen.size(), 4u);
+}
+
+TEST_F(PoliciesTest, AnOpenBreakerKeepsCallsFromTheServer) {
+  fail = 100;
+  TalkClient talk = client("breaker: {window: 10 calls, minimum: 4, open_for: 1h}");
+  for (int i = 0; i < 10; ++i) EXPECT_EQ(say(talk).error().code(), Code::kUnavailable);
+  EXPECT_EQ(seen.size(), 4u);
+  EXPECT_NE(say(talk).error().message().find("circuit breaker"), std::string::npos);
+}
+
+TEST_F(PoliciesTest, AMethodHasItsOwnRules) {
+  fail = 100;
+  TalkClient talk = client(
+      "breaker: {window: 10 calls, minimum: 4, open_for: 1h}, methods: {talk.v1.Talk/Say: {breaker: off, retry: "
+      "{attempts: 2, idempotent: yes, backoff: {base: 1ms}}}}");
+  for (int i = 0; i < 10; ++i) EXPECT_EQ(say(talk).error().code(), Code::kUnavailable);
+  EXPECT_EQ(seen.size(), 20u);
+}
+
+TEST_F(PoliciesTest, AFallbackAnswersWhenRetriesAreUsedUp) {
+  TalkClient talk = client(
+      "retry: {attempts: 2, idempotent: yes, backoff: {base: 1ms}}, breaker: {window: 10 calls, minimum: 2, open_for: "
+      "1h}, fallback: {last_good: on}");
+  ASSERT_TRUE(say(talk));
+  fail = 100;
+  Result<SayReply> reply = say(talk);
+  ASSERT_TRUE(reply) << reply.error().to_string();
+  EXPECT_EQ(reply->text(), "hello x");
+  EXPECT_EQ(seen.size(), 2u);  // the second failure of three calls opened the breaker, no third attempt was made
+}
+
+TEST_F(PoliciesTest, AStaticReplyIsReadFromTheConfiguration) {
+  fail = 100;
+  TalkClient talk = client("fallback: {reply: '{\"text\": \"nobody is here\"}'}");
+  Result<SayReply> reply = say(talk);
+  ASSERT_TRUE(reply) << reply.error().to_string();
+  EXPECT_EQ(reply->text(), "nobody is here");
+}
+
+TEST_F(PoliciesTest, AHandlerOfTheUsersOwnAnswers) {
+  fail = 100;
+  TalkClient talk = client("");
+  peer->fallback("talk.v1.Talk/Say", filter([](Context& ctx, Call& c, Service&) -> Task<Outcome> {
+                   SayReply mine;
+                   mine.set_text("by hand");
+                   Message m(Bytes::copy(mine.SerializeAsString()));
+                   co_return co_await c.out->write(ctx, std::move(m));
+                 })(nullptr));
+  Result<SayReply> reply = say(talk);
+  ASSERT_TRUE(reply) << reply.error().to_string();
+  EXPECT_EQ(reply->text(), "by hand");
+}
+
+TEST_F(PoliciesTest, AHedgeOvertakesASlowCall) {
+  std::atomic<int> calls{0};
+  server->stop();
+  Server::Settings settings = Pair::quiet();
+  settings.loops = 1;
+  auto service = std::make_shared<talk::v1::TalkService>();
+  server = std::make_unique<Server>(settings);
+  server->listen("127.0.0.1:0").serve(service);
+  server->use(filter([&](Context& ctx, Call& c, Service& next) -> Task<Outcome> {
+    if (++calls == 1) co_return co_await sleep(ctx, 1h);
+    co_return co_await next.call(ctx, c);
+  }));
+  ASSERT_TRUE(server->start().is_ok());
+  TalkClient talk = client("hedge: {attempts: 2, delay: 20ms, idempotent: yes}");
+  Result<SayReply> reply = say(talk);
+  ASSERT_TRUE(reply) << reply.error().to_string();
+  EXPECT_EQ(calls, 2);
+}
+
+TEST_F(PoliciesTest, ALimitHoldsCallsBack) {
+  TalkClient talk = client("limit: {in_flight: 1, queue: 1}");
+  std::vector<Code> codes;
+  run([&](Context& ctx) -> Task<void> {
+    Context own(ctx);
+    Scope scope(own);
+    for (int i = 0; i < 4; ++i)
+      scope.spawn([&](Context& child) -> Task<void> {
+        SayRequest request;
+        request.set_wait_ms(30);
+        Result<SayReply> reply = co_await talk.say(child, request);
+        codes.push_back(reply.error().code());
+      });
+    co_await scope.join();
+  });
+  EXPECT_EQ(std::count(codes.begin(), codes.end(), Code::kOk), 2);
+  EXPECT_EQ(std::count(codes.begin(), codes.end(), Code::kResourceExhausted), 2);
+}
+
+TEST_F(PoliciesTest, WhoWaitsForReadyOutlastsAPeerThatIsNotThere) {
+  const std::string address = server->addresses()[0];
+  TalkClient patient = client("timeout: 20s, wait_for_ready: true");
+  server->stop();
+  std::thread later([&] {
+    std::this_thread::sleep_for(150ms);
+    Server::Settings settings = Pair::quiet();
+    server = std::make_unique<Server>(settings);
+    server->listen(address).serve(std::make_shared<talk::v1::TalkService>());
+    EXPECT_TRUE(server->start().is_ok());
+  });
+  Result<SayReply> reply = say(patient);
+  later.join();
+  EXPECT_TRUE(reply) << reply.error().to_string();
+}
+
+}  // namespace
+}  // namespace duplex
