@@ -7,8 +7,10 @@
 
 #include "app/endpoint.h"
 #include "app/outbound.h"
+#include "app/peer_directory.h"
 #include "duplex/client/remote.h"
 #include "duplex/client/resolver.h"
+#include "duplex/runtime/channel.h"
 
 namespace duplex {
 namespace {
@@ -92,7 +94,7 @@ Status mistake_in(const Client::Settings& settings) {
 
 }  // namespace
 
-class Client::State final : public std::enable_shared_from_this<State> {
+class Client::State final : public app::PeerDirectory::Peer, public std::enable_shared_from_this<State> {
  public:
   explicit State(Settings s)
       : settings_(std::make_shared<const Settings>(std::move(s))), mistake_(mistake_in(*settings_)) {}
@@ -100,10 +102,39 @@ class Client::State final : public std::enable_shared_from_this<State> {
   app::OutboundParts parts;  // before the first call
 
   // The peer as this loop sees it, its chain up to date; made at the loop's first call. Null: the loop is ending.
-  OnLoop* on(Loop& loop) {
-    OnLoop* here = known_on(loop);
+  OnLoop* on(Context& ctx) {
+    OnLoop* here = known_on(ctx.loop());
     if (here && here->version == version_.load(std::memory_order_acquire)) return here;
-    return refreshed(loop, here);
+    return refreshed(ctx, here);
+  }
+
+  Task<app::PeerReport> report(Context& ctx) override {
+    auto asked = std::make_shared<Asked>();
+    app::PeerReport report;
+    {
+      std::lock_guard lock(mutex_);
+      report.name = settings_->name;
+      report.address = settings_->address;
+      if (settings_->limit) report.limit = memory_.bulkhead->snapshot();
+      asked->open = loops_.size();
+      for (auto& [loop, here] : loops_) {
+        Loop* at = loop;
+        OnLoop* one = here;
+        at->post([self = shared_from_this(), asked, at, one] { self->answer(*asked, *at, *one); });
+      }
+    }
+    report.breakers = memory_.breakers->snapshot(ctx.loop().now());
+    report.retries_left = memory_.budget->left(ctx.loop().now());
+    Status s;
+    for (uint64_t seen = asked->changed.version(); s.is_ok(); seen = asked->changed.version()) {
+      {
+        std::lock_guard lock(asked->mutex);
+        report.endpoints = asked->endpoints;
+        if (asked->open == 0) break;
+      }
+      s = co_await asked->changed.changed(ctx, seen);
+    }
+    co_return report;
   }
 
   Status reconfigure(Settings s) {
@@ -133,12 +164,52 @@ class Client::State final : public std::enable_shared_from_this<State> {
   }
 
  private:
+  // What a page has asked the loops for.
+  struct Asked {
+    std::mutex mutex;
+    size_t open = 0;  // loops that have not answered
+    std::vector<client::EndpointState> endpoints;
+    Signal changed;
+  };
+
+  // On that loop.
+  void answer(Asked& asked, Loop& loop, OnLoop& one) {
+    std::vector<client::EndpointState> mine;
+    bool there = false;
+    {
+      std::lock_guard lock(mutex_);
+      for (auto& entry : loops_) there |= entry.first == &loop && entry.second == &one;
+    }
+    if (there) mine = one.remote().snapshot(loop.now());
+    {
+      std::lock_guard lock(asked.mutex);
+      --asked.open;
+      for (client::EndpointState& e : mine) add(asked.endpoints, std::move(e));
+    }
+    asked.changed.notify();
+  }
+
+  static void add(std::vector<client::EndpointState>& all, client::EndpointState one) {
+    for (client::EndpointState& known : all) {
+      if (known.address != one.address) continue;
+      known.in_flight += one.in_flight;
+      known.calls += one.calls;
+      known.failures += one.failures;
+      known.reachable &= one.reachable;
+      known.healthy &= one.healthy;
+      known.ejected_for = std::max(known.ejected_for, one.ejected_for);
+      known.latency = std::max(known.latency, one.latency);
+      return;
+    }
+    all.push_back(std::move(one));
+  }
+
   // The innermost end of the chain: the peer as the calling loop sees it.
   class Here final : public Service {
    public:
     explicit Here(State& state) : state_(state) {}
     Task<Outcome> call(Context& ctx, Call& c) override {
-      if (OnLoop* here = state_.on(ctx.loop())) return here->remote().call(ctx, c);
+      if (OnLoop* here = state_.on(ctx)) return here->remote().call(ctx, c);
       return Task<Outcome>::ready(Outcome::never_sent(Status::unavailable("the loop is ending")));
     }
 
@@ -168,7 +239,9 @@ class Client::State final : public std::enable_shared_from_this<State> {
     return app::outbound_chain(std::move(peer), *settings_, parts, memory_);
   }
 
-  OnLoop* refreshed(Loop& loop, OnLoop* here) {
+  OnLoop* refreshed(Context& caller, OnLoop* here) {
+    Loop& loop = caller.loop();
+    if (auto* directory = caller.find<app::PeerDirectory>()) directory->add(shared_from_this());
     SharedSettings settings;
     uint64_t version;
     std::shared_ptr<Service> chain;
@@ -264,7 +337,7 @@ Client& Client::peers(std::function<std::shared_ptr<Service>(const std::string& 
 Status Client::reconfigure(Settings settings) { return state_->reconfigure(std::move(settings)); }
 
 Task<Outcome> Client::call(Context& ctx, Call& c) {
-  if (OnLoop* here = state_->on(ctx.loop())) return call_through(here->chain, ctx, c);
+  if (OnLoop* here = state_->on(ctx)) return call_through(here->chain, ctx, c);
   return Task<Outcome>::ready(Outcome::never_sent(Status::unavailable("the loop is ending")));
 }
 

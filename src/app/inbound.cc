@@ -13,9 +13,12 @@ class Text final : public Service {
   explicit Text(Answer answer) : answer_(std::move(answer)) {}
   Task<Outcome> call(Context& ctx, Call& c) override {
     auto [status, text] = answer_();
+    return tell(ctx, c, status, "text/plain; version=0.0.4; charset=utf-8", std::move(text));
+  }
+  static Task<Outcome> tell(Context& ctx, Call& c, int status, std::string_view type, std::string text) {
     Metadata head;
     head.add(":status", std::to_string(status));
-    head.add("content-type", "text/plain; version=0.0.4; charset=utf-8");
+    head.add("content-type", type);
     head.add("content-length", std::to_string(text.size()));
     if (Status s = co_await c.out->head(ctx, std::move(head)); !s.is_ok()) co_return s;
     Message message(Bytes::copy(text), Format::kOpaque);
@@ -24,6 +27,33 @@ class Text final : public Service {
 
  private:
   Answer answer_;
+};
+
+// What is known of the peers, for who is on this machine: it tells where they are.
+class PeersPage final : public Service {
+ public:
+  explicit PeersPage(PeerDirectory& peers) : peers_(peers) {}
+  Task<Outcome> call(Context& ctx, Call& c) override {
+    if (!is_local(ctx, c)) {
+      std::string refusal("/debug is for callers of this machine\n");
+      co_return co_await Text::tell(ctx, c, 403, "text/plain; charset=utf-8", std::move(refusal));
+    }
+    Context bounded(ctx, kPatience);
+    std::vector<PeerReport> reports = co_await peers_.report(bounded);
+    std::string page = peers_page(reports, ctx.loop().now());
+    co_return co_await Text::tell(ctx, c, 200, "application/json", std::move(page));
+  }
+
+ private:
+  static constexpr Duration kPatience = std::chrono::seconds(2);  // with a loop that is held by a handler
+  static bool is_local(const Context& ctx, const Call& c) {
+    const Peer* peer = ctx.find<Peer>();
+    const std::string_view from = peer ? peer->address : std::string_view();
+    const bool local = from.starts_with("127.") || from.starts_with("[::1]") || from.starts_with("[::ffff:127.") ||
+                       from.starts_with("unix:");
+    return local && !c.metadata.find("x-forwarded-for") && !c.metadata.find("forwarded");
+  }
+  PeerDirectory& peers_;
 };
 
 class Guard final : public Service {
@@ -85,6 +115,8 @@ Status Inbound::add_own_routes(Dispatcher& dispatcher) {
   };
   if (Status s = text("GET /livez", [] { return std::pair(200, std::string("ok\n")); }); !s.is_ok()) return s;
   if (Status s = text("GET /metrics", [this] { return std::pair(200, registry_.render()); }); !s.is_ok()) return s;
+  auto debug = std::make_shared<PeersPage>(peers_);
+  if (Status s = dispatcher.add_route("GET /debug/peers", [&](const Method&) { return debug; }); !s.is_ok()) return s;
   return text("GET /readyz", [this] {
     return ready_ ? std::pair(200, std::string("ok\n")) : std::pair(503, std::string("not ready\n"));
   });
@@ -94,6 +126,7 @@ void Inbound::attach(Context& root) {
   telemetry_.attach(root);
   root.put(telemetry_);
   root.put<resilience::Observer>(policy_events_);
+  root.put(peers_);
   root.loop().set_calls_per_turn(&calls_per_turn_);
 }
 

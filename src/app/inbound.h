@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "app/peer_directory.h"
 #include "app/policy_events.h"
 #include "duplex/base/log.h"
 #include "duplex/base/metrics.h"
@@ -33,7 +34,7 @@ class Inbound {
   std::shared_ptr<Service> chain(std::shared_ptr<Service> service, const std::vector<Filter>& users);
   // The outermost part alone, for calls that are refused before the rest is asked.
   Filter observe() { return telemetry_.server(); }
-  // /livez, /readyz, /metrics.
+  // /livez, /readyz, /metrics, and for callers of this machine /debug/peers.
   Status add_own_routes(Dispatcher& dispatcher);
   // On the loop, with the Context of all its work: so that log(ctx) and clients find their way.
   void attach(Context& root);
@@ -53,6 +54,7 @@ class Inbound {
   Registry registry_;
   Telemetry telemetry_;
   PolicyEvents policy_events_;
+  PeerDirectory peers_;
   Histogram& calls_per_turn_;
 };
 

@@ -6,6 +6,7 @@
 #include "duplex/app/configured.h"
 #include "duplex/runtime/run.h"
 #include "talk_service.h"
+#include "wire.h"
 
 namespace duplex {
 namespace {
@@ -178,6 +179,40 @@ TEST_F(PoliciesTest, WhoWaitsForReadyOutlastsAPeerThatIsNotThere) {
   Result<SayReply> reply = say(patient);
   later.join();
   EXPECT_TRUE(reply) << reply.error().to_string();
+}
+
+TEST_F(PoliciesTest, ThePageOfPeersShowsWhatPoliciesKnow) {
+  fail = 100;
+  TalkClient talk = client("breaker: {window: 10 calls, minimum: 2, open_for: 1h}, limit: {in_flight: 9}");
+  Server::Settings settings = Pair::quiet();
+  settings.loops = 1;
+  Server front(settings);
+  front.listen("127.0.0.1:0").route("GET /ask", [&](Context& ctx, Call&) -> Task<Outcome> {
+    SayRequest request;
+    Result<SayReply> reply = co_await talk.say(ctx, request);
+    co_return reply.error();
+  });
+  ASSERT_TRUE(front.start().is_ok());
+  Peer1 browser(front.addresses()[0]);
+  EXPECT_TRUE(browser.ask("GET", "/debug/peers").ends_with("\r\n\r\n{\"peers\": []}\n"));
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(browser.ask("GET", "/ask").starts_with("HTTP/1.1 503 "));
+  const std::string page = browser.ask("GET", "/debug/peers");
+  const auto has = [&](const std::string& part) { return page.find(part) != std::string::npos; };
+  EXPECT_TRUE(has("{\"name\": \"talk\", \"address\": \"" + server->addresses()[0] + "\"")) << page;
+  EXPECT_TRUE(has("{\"method\": \"talk.v1.Talk/Say\", \"state\": \"open\", \"calls\": 2, \"failed\": 2")) << page;
+  EXPECT_TRUE(has("\"refused\": 1, \"opened_by\": \"2 of 2 calls failed\"")) << page;
+  EXPECT_TRUE(has("\"limit\": {\"in_flight\": 0, \"waiting\": 0, \"most_in_flight\": 9, \"refused\": 0}")) << page;
+  EXPECT_TRUE(has("{\"address\": \"" + server->addresses()[0] + "\", \"in_flight\": 0, \"calls\": 2, \"failures\": 2"))
+      << page;
+  const std::string metrics = browser.ask("GET", "/metrics");
+  EXPECT_NE(metrics.find("duplex_breaker_state{peer=\"talk\",rpc_method=\"talk.v1.Talk/Say\"} 1\n"), std::string::npos);
+  EXPECT_NE(metrics.find("duplex_policy_events_total{event=\"breaker_refused\",peer=\"talk\",rpc_method=\"talk.v1.Talk/"
+                         "Say\"} 1\n"),
+            std::string::npos)
+      << metrics;
+  // Who does not come from this machine does not learn where the peers are.
+  EXPECT_TRUE(browser.ask("GET", "/debug/peers", "X-Forwarded-For: 203.0.113.7\r\n").starts_with("HTTP/1.1 403 "));
+  EXPECT_TRUE(front.stop());
 }
 
 }  // namespace
