@@ -44,7 +44,7 @@ Table<ServerSettings> server_table() {
 Table<PeerSettings> peer_table() {
   return Table<PeerSettings>()
       .required_as(
-          "address", &PeerSettings::address, "address, or list", client::read_origins,
+          "address", &PeerSettings::address, "address", client::read_origins,
           "Where the peer takes calls: `host:port`, `unix:/path`, `dns+srv:_grpc._tcp.name`, `file:list.yaml` "
           "(watched), or several, each with `;weight=3` if it is to take more; or a split of the calls: a list "
           "of `{address: ..., weight: 90}`.")

@@ -19,8 +19,13 @@ namespace duplex::client {
 
 class DnsServer final : private Watch {
  public:
+  struct Service {
+    uint16_t priority, weight, port;
+    std::string target;
+  };
   struct Zone {
     std::vector<std::string> v4, v6;
+    std::vector<Service> services;  // SRV
     uint32_t ttl = 300;
     std::string alias_of;  // a CNAME before the addresses
     uint32_t alias_ttl = 300;
@@ -139,7 +144,16 @@ class DnsServer final : private Watch {
       owner = encoded(zone.alias_of);
       ++count;
     }
-    for (const std::string& ip : type == 1 ? zone.v4 : zone.v6) {
+    for (const Service& one : zone.services) {
+      if (type != 33) break;
+      std::string data;
+      put16(data, one.priority);
+      put16(data, one.weight);
+      put16(data, one.port);
+      put_record(records, owner, type, zone.ttl, data + encoded(one.target));
+      ++count;
+    }
+    for (const std::string& ip : type == 1 ? zone.v4 : type == 28 ? zone.v6 : std::vector<std::string>()) {
       char bytes[16];
       inet_pton(type == 1 ? AF_INET : AF_INET6, ip.c_str(), bytes);
       put_record(records, owner, type, zone.ttl, std::string(bytes, type == 1 ? 4 : 16));

@@ -32,7 +32,9 @@ class PeakEwma {
   // One that fails at once is not fast: its cost does not sink by that.
   void observe_failure(Duration latency, Time now) {
     const double before = known_ ? cost(now) : static_cast<double>(kFailed.count());
-    observe(std::max(latency, Duration(static_cast<int64_t>(before))), now);
+    cost_ = std::max(static_cast<double>(latency.count()), before);
+    stamp_ = now;
+    known_ = true;
   }
   // Nanoseconds; sinks while nothing is observed, so that an endpoint that was slow is tried again.
   double cost(Time now) const { return cost_ * kept(now); }

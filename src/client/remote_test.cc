@@ -3,37 +3,12 @@
 
 #include <gtest/gtest.h>
 
-#include <map>
-
+#include "client/fake_endpoint.h"
 #include "duplex/runtime/run.h"
 #include "duplex/service/pipe.h"
 
 namespace duplex::client {
 namespace {
-
-struct Node {
-  std::function<Task<Outcome>(Context&, Call&)> answer = [](Context&, Call&) {
-    return Task<Outcome>::ready(Outcome());
-  };
-  bool failing = false, closed = false;
-  int calls = 0;
-};
-
-class FakeEndpoint final : public Endpoint, private Service {
- public:
-  explicit FakeEndpoint(Node& node) : node_(node) {}
-  Service& service() override { return *this; }
-  bool failing() const override { return node_.failing; }
-  void close(const Status&) override { node_.closed = true; }
-  bool idle() const override { return node_.closed; }
-
- private:
-  Task<Outcome> call(Context& ctx, Call& c) override {
-    ++node_.calls;
-    return node_.answer(ctx, c);
-  }
-  Node& node_;
-};
 
 Outcome refused() { return Outcome::never_sent(Status::unavailable("refused")); }
 

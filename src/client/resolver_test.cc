@@ -314,5 +314,57 @@ TEST(Resolver, TheCacheIsBounded) {
   });
 }
 
+// ---- SRV ----
+
+TEST(ResolverServices, RecordsComeWithTheSmallestTtl) {
+  run([](Context& ctx) -> Task<void> {
+    DnsServer dns(ctx.loop());
+    DnsServer::Zone zone;
+    zone.services = {{10, 60, 8080, "a.internal"}, {10, 40, 8081, "b.internal"}, {20, 0, 9, "spare.internal"}};
+    zone.ttl = 50;
+    zone.alias_of = "other.internal";
+    zone.alias_ttl = 20;
+    dns.zones["_grpc._tcp.payments.internal"] = zone;
+    Resolver resolver(ctx.loop(), settings_for(dns));
+    auto found = co_await resolver.resolve_services(ctx, "_grpc._tcp.Payments.internal");
+    EXPECT_TRUE(found) << found.error().to_string();
+    if (!found) co_return;
+    EXPECT_EQ(found->list.size(), 3u);
+    EXPECT_EQ(found->list[0].host, "a.internal");
+    EXPECT_EQ(found->list[0].port, 8080);
+    EXPECT_EQ(found->list[0].weight, 60);
+    EXPECT_EQ(found->list[2].priority, 20);
+    EXPECT_EQ(found->expires, std::clamp(found->expires, ctx.loop().now() + 15s, ctx.loop().now() + 20s));
+    EXPECT_EQ(resolver.cached(), 1u);
+    auto again = co_await resolver.resolve_services(ctx, "_grpc._tcp.payments.internal");
+    EXPECT_TRUE(again);
+    EXPECT_EQ(dns.asked("_grpc._tcp.payments.internal", 33), 1);
+    resolver.forget("_grpc._tcp.payments.internal");
+    EXPECT_EQ(resolver.cached(), 0u);
+  });
+}
+
+TEST(ResolverServices, WhatIsMissingSaysSo) {
+  run([](Context& ctx) -> Task<void> {
+    DnsServer dns(ctx.loop());
+    dns.zones["_none._tcp.x.internal"].services = {{0, 0, 0, ""}};
+    dns.zones["_empty._tcp.x.internal"].v4 = {"127.0.0.1"};
+    dns.zones["_long._tcp.x.internal"].services = {{0, 0, 1, "a.internal"}};
+    dns.zones["_long._tcp.x.internal"].too_long = true;
+    Resolver resolver(ctx.loop(), settings_for(dns));
+    auto none = co_await resolver.resolve_services(ctx, "_none._tcp.x.internal");
+    EXPECT_NE(none.error().message().find("says that there is no such service"), std::string::npos)
+        << none.error().message();
+    auto empty = co_await resolver.resolve_services(ctx, "_empty._tcp.x.internal");
+    EXPECT_EQ(empty.error().message(), "cannot find the service _empty._tcp.x.internal: the name has no SRV record");
+    auto nowhere = co_await resolver.resolve_services(ctx, "_x._tcp.nowhere.internal");
+    EXPECT_EQ(nowhere.error().code(), Code::kUnavailable);
+    EXPECT_NE(nowhere.error().message().find("NXDOMAIN"), std::string::npos) << nowhere.error().message();
+    auto large = co_await resolver.resolve_services(ctx, "_long._tcp.x.internal");
+    EXPECT_TRUE(large) << large.error().message();
+    EXPECT_EQ(dns.over_tcp(), 1);
+  });
+}
+
 }  // namespace
 }  // namespace duplex::client

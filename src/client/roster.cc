@@ -23,6 +23,8 @@ void Roster::set(const std::vector<Target*>& members, Time now) {
     for (Target* target : members)
       if (std::find(members_.begin(), members_.end(), target) == members_.end()) target->warm_since = now;
   members_ = members;
+  for (Target* target : members_)
+    if (target->ejected && target->ejected_until <= now) come_back(*target, now);
   // Fewer endpoints allow fewer ejections.
   while (ejected() > may_be_ejected()) {
     Target* soonest = nullptr;
