@@ -2,6 +2,7 @@
 
 #include "duplex/contract/http_status.h"
 #include "duplex/protocols/grpc_server.h"
+#include "duplex/service/attempt.h"
 #include "protocols/both_ways.h"
 #include "protocols/grpc_wire.h"
 
@@ -39,6 +40,7 @@ http::Head Client::head(const Context& ctx, const Call& call) const {
   // What is left now, after the wait for a connection: each hop's is smaller than the one before.
   if (ctx.deadline() != kNever) head.fields.add("grpc-timeout", format_timeout(ctx.remaining()));
   add_user_fields(head.fields, call.metadata);
+  if (auto before = call.metadata.find(kPreviousAttempts)) head.fields.add(kPreviousAttempts, *before);
   return head;
 }
 
@@ -59,8 +61,11 @@ Task<Outcome> Client::respond(Context& ctx, http::Exchange& x, Sink& out) const 
   if (!early && (head.status != 200 || !type || !is_grpc(*type))) {
     std::string what = "HTTP status " + std::to_string(head.status) +
                        (type && is_grpc(*type) ? "" : ", content-type " + std::string(type.value_or("none")));
-    co_return Status(contract::code_without_grpc_status(head.status),
-                     settings_.name + " (" + pool_.endpoint().to_string() + ") is no gRPC server: " + what);
+    Outcome outcome(Status(contract::code_without_grpc_status(head.status),
+                           settings_.name + " (" + pool_.endpoint().to_string() + ") is no gRPC server: " + what));
+    if (head.status >= 400) outcome.http_status = static_cast<int16_t>(head.status);
+    if (auto when = head.fields.find("retry-after")) outcome.trailers.add("retry-after", *when);
+    co_return outcome;
   }
   Result<Metadata> metadata = metadata_of(head.fields);
   if (!metadata) co_return metadata.error();

@@ -200,6 +200,8 @@ Metadata status_fields(const Status& status, const Metadata& user) {
   if (!status.is_ok())
     if (auto pushback = user.find("grpc-retry-pushback-ms")) fields.add("grpc-retry-pushback-ms", *pushback);
   add_user_fields(fields, user);
+  if (auto wait = user.find("grpc-retry-pushback-ms"); wait && is_field_value(*wait))
+    fields.add("grpc-retry-pushback-ms", *wait);  // gRFC A6: a server's own word about retries
   return fields;
 }
 

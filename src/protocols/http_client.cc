@@ -1,5 +1,6 @@
 #include "duplex/protocols/http_client.h"
 
+#include "duplex/contract/http_status.h"
 #include "protocols/both_ways.h"
 #include "protocols/callee.h"
 #include "protocols/http_fields.h"
@@ -21,6 +22,18 @@ http::Head head_of(const Call& call, const std::string& authority) {
 void put(http::Exchange& x, const Message& message) { x.send(message.bytes.view()); }
 void put_end(http::Exchange& x, const Source& in) { x.send_end(in.trailers()); }
 
+// What a whole answer means to the filters: the statuses by which a server, or what stands before it, says that it
+// could not serve are failures. Any other is an answer.
+Outcome meaning(const Callee& callee, int http_status, Metadata trailers) {
+  const bool failure = http_status == 429 || http_status == 502 || http_status == 503 || http_status == 504;
+  Status status;
+  if (failure)
+    status = callee.failed(contract::code_from_http(http_status), " answered HTTP " + std::to_string(http_status));
+  Outcome outcome(std::move(status), std::move(trailers));
+  if (http_status >= 400) outcome.http_status = static_cast<int16_t>(http_status);
+  return outcome;
+}
+
 // The answer, octet by octet as it comes.
 Task<Outcome> respond(Context& ctx, const Callee& callee, http::Exchange& x, Sink& out) {
   Outcome headed = co_await callee.wait_head(ctx, x);
@@ -35,7 +48,7 @@ Task<Outcome> respond(Context& ctx, const Callee& callee, http::Exchange& x, Sin
       if (ctx.cancelled()) co_return s;
       co_return callee.broken(x);
     }
-    if (x.body().empty()) co_return Outcome(Status(), x.trailers());
+    if (x.body().empty()) co_return meaning(callee, x.head().status, x.trailers());
     Message chunk(x.body().take(), Format::kOpaque);
     const size_t size = chunk.bytes.size();
     if (Status s = co_await out.write(ctx, std::move(chunk)); !s.is_ok()) co_return s;

@@ -90,6 +90,60 @@ TEST_P(HttpClientOver, AnHttpErrorIsAnAnswer) {
       });
 }
 
+// To filters, the statuses by which a server could not serve are failures; the caller has the answer all the same.
+TEST_P(HttpClientOver, AServerThatCouldNotServeIsAFailureToFiltersAndAnAnswerToTheCaller) {
+  int status = 0;
+  const std::pair<int, Code> cases[] = {{200, Code::kOk},
+                                        {404, Code::kOk},
+                                        {500, Code::kOk},
+                                        {429, Code::kResourceExhausted},
+                                        {502, Code::kUnavailable},
+                                        {503, Code::kUnavailable},
+                                        {504, Code::kDeadlineExceeded}};
+  with(
+      [&](Context&, http::Exchange& x) {
+        answer(x, status, "text/plain", "so it is");
+        return Task<void>::ready();
+      },
+      [&](Context& ctx, http::Pool& pool) -> Task<void> {
+        ClientSettings settings;
+        settings.name = "peer";
+        Client client(pool, settings);
+        for (auto [http_status, code] : cases) {
+          status = http_status;
+          Keep out;
+          One in{Message()};
+          Call call(kRoute, Metadata(), in, out);
+          Outcome outcome = co_await client.call(ctx, call);
+          EXPECT_EQ(outcome.status.code(), code) << http_status;
+          EXPECT_EQ(outcome.http_status, http_status < 400 ? 0 : http_status);
+          EXPECT_EQ(status_of(out.metadata), http_status);
+          EXPECT_TRUE(out.message && out.message->bytes.view() == "so it is");
+          if (code != Code::kOk) {
+            const std::string end = ") answered HTTP " + std::to_string(http_status);
+            EXPECT_TRUE(outcome.status.message().ends_with(end)) << outcome.status.message();
+          }
+
+          Request request("GET", "/");
+          Result<Answer> a = co_await fetch(client, ctx, request);
+          EXPECT_TRUE(a && a->status == http_status && a->body.view() == "so it is");
+          std::string body;
+          Body read = [&](Context& c, Pipe& upload, Pipe& back) -> Task<Status> {
+            upload.close();
+            for (;;) {
+              NextResult m = co_await back.next(c);
+              if (!m) co_return m.error();
+              if (!*m) co_return Status();
+              body += (**m).bytes.view();
+            }
+          };
+          Status streamed = co_await stream(client, ctx, request, read);
+          EXPECT_TRUE(streamed.is_ok()) << streamed.to_string();
+          EXPECT_EQ(body, "so it is");
+        }
+      });
+}
+
 TEST_P(HttpClientOver, ABreakInTheMiddleIsNoWholeAnswer) {
   with(
       [](Context& ctx, http::Exchange& x) -> Task<void> {
@@ -257,6 +311,42 @@ TEST_P(HttpClientOver, ACallIsPassedOnAsItCame) {
     co_await scope.join();
     EXPECT_TRUE(outcome.status.is_ok());
   });
+}
+
+// A proxy's: what a peer answers reaches the caller, a failure to filters too.
+TEST_P(HttpClientOver, AHandlerThatPassesAFailureOnAnswersWithIt) {
+  std::unique_ptr<Client> behind;
+  class Proxy final : public Service {
+   public:
+    explicit Proxy(std::unique_ptr<Client>& behind) : behind_(behind) {}
+    Task<Outcome> call(Context& ctx, Call& c) override {
+      if (c.metadata.find(":path") == "/failure") {
+        Metadata head;
+        head.add(":status", "503");
+        head.add("retry-after", "3");
+        if (Status s = co_await c.out->head(ctx, std::move(head)); !s.is_ok()) co_return s;
+        Message body(Bytes::copy("sorry"), Format::kOpaque);
+        co_return co_await c.out->write(ctx, std::move(body));
+      }
+      c.metadata.remove(":path");
+      c.metadata.add(":path", "/failure");
+      co_return co_await behind_->call(ctx, c);
+    }
+
+   private:
+    std::unique_ptr<Client>& behind_;
+  } proxy(behind);
+  with([&](Context& ctx, http::Exchange& x) { return serve(ctx, x, kRoute, proxy); },
+       [&](Context& ctx, http::Pool& pool) -> Task<void> {
+         behind = std::make_unique<Client>(pool, ClientSettings());
+         Request request("GET", "/proxied");
+         Result<Answer> a = co_await fetch_from(pool, ctx, request);
+         EXPECT_TRUE(a) << a.error().to_string();
+         if (!a) co_return;
+         EXPECT_EQ(a->status, 503);
+         EXPECT_EQ(a->fields.find("retry-after"), "3");
+         EXPECT_EQ(a->body.view(), "sorry");
+       });
 }
 
 }  // namespace

@@ -44,6 +44,36 @@ Metadata metadata_of(const Request& request) {
   return metadata;
 }
 
+// To whoever asked, an answer is one whatever its HTTP status, which filters may take for a failure.
+class Answered final : public Service {
+ public:
+  explicit Answered(Service& next) : next_(next) {}
+  Task<Outcome> call(Context& ctx, Call& c) override {
+    Noted out(*c.out);
+    Call noted(*c.method, c.metadata, *c.in, out);
+    Outcome outcome = co_await next_.call(ctx, noted);
+    if (out.status != 0 && out.status == outcome.http_status) outcome.status = Status();
+    co_return outcome;
+  }
+
+ private:
+  class Noted final : public Sink {  // which HTTP status it passes
+   public:
+    explicit Noted(Sink& out) : out_(out) {}
+    Task<Status> head(Context& ctx, Metadata metadata) override {
+      status = status_of(metadata);
+      return out_.head(ctx, std::move(metadata));
+    }
+    Task<Status> write(Context& ctx, Message message) override { return out_.write(ctx, std::move(message)); }
+    Task<Status> interim(Context& ctx, Metadata metadata) override { return out_.interim(ctx, std::move(metadata)); }
+    int status = 0;
+
+   private:
+    Sink& out_;
+  };
+  Service& next_;
+};
+
 // The answer, put together.
 class Whole final : public Sink {
  public:
@@ -88,7 +118,8 @@ Task<Result<Answer>> fetch(Service& peer, Context& ctx, const Request& request, 
   Whole out(answer, max_body);
   One in(Message(request.body, Format::kOpaque));
   Call call(method_of(request.method, false), metadata_of(request), in, out);
-  Outcome outcome = co_await peer.call(ctx, call);
+  Answered answered(peer);
+  Outcome outcome = co_await answered.call(ctx, call);
   if (!outcome.status.is_ok()) co_return outcome.status;
   out.finish(std::move(outcome.trailers));
   co_return answer;
@@ -98,7 +129,8 @@ Task<Status> stream(Service& peer, Context& ctx, const Request& request, Body bo
   Pipe upload, answer;
   CallOptions options(metadata_of(request));
   detail::StreamBody run([&](Context& child) { return body(child, upload, answer); });
-  co_return co_await detail::call_beside(peer, method_of(request.method, true), ctx, std::move(options), upload, answer,
+  Answered answered(peer);
+  co_return co_await detail::call_beside(answered, method_of(request.method, true), ctx, std::move(options), upload, answer,
                                          &upload, &answer, std::move(run));
 }
 

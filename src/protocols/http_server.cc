@@ -48,9 +48,10 @@ class Out final : public Sink {
     return Task<Status>::ready(x_.error());
   }
 
-  void finish(const Status& status, const Metadata& trailers) {
+  void finish(const Status& status, int answered, const Metadata& trailers) {
     if (!x_.error().is_ok()) return;
-    if (!status.is_ok()) {
+    // A peer's failure that was passed on whole is our answer, too.
+    if (!status.is_ok() && (!x_.head_sent() || answered != status_)) {
       if (!x_.head_sent()) return rest::answer_problem(x_, status, 0, plain_fields(trailers));
       return x_.reset(http::Reset::kInternalError);  // the reader must not take the part for the whole
     }
@@ -73,6 +74,7 @@ class Out final : public Sink {
     else if (end && number != 204 && number != 304)
       fields.add("content-length", "0");
     add_plain_fields(fields, user);
+    status_ = number;
     x_.send_head(number, fields, end);
   }
   void put(const Message& message) {
@@ -80,6 +82,7 @@ class Out final : public Sink {
     x_.send(message.bytes.view());
   }
   http::Exchange& x_;
+  int status_ = 0;  // of the head that has left
 };
 
 }  // namespace
@@ -98,7 +101,11 @@ Task<void> serve(Context& ctx, http::Exchange& x, const Method& method, Service&
   Out out(x);
   Call call(method, std::move(metadata), in, out);
   Outcome outcome = co_await service.call(ctx, call);
-  out.finish(ctx.cancelled() ? ctx.why() : outcome.status, outcome.trailers);
+  // Law 8: why the Context was cancelled wins over what the handler made of it.
+  if (ctx.cancelled())
+    out.finish(ctx.why(), 0, outcome.trailers);
+  else
+    out.finish(outcome.status, outcome.http_status, outcome.trailers);
 }
 
 }  // namespace duplex::plain

@@ -2,6 +2,7 @@
 
 #include "duplex/contract/contract.h"
 #include "duplex/contract/rest_message.h"
+#include "duplex/service/attempt.h"
 #include "protocols/callee.h"
 #include "protocols/grpc_wire.h"
 #include "protocols/http_fields.h"
@@ -78,6 +79,7 @@ http::Head head_of(const Context& ctx, const Call& call, const Planned& planned,
   Metadata user = plain_fields(call.metadata);
   for (Metadata::Entry e : user)
     if (!is_ours(e.name)) head.fields.add(e.name, e.value);
+  if (auto before = call.metadata.find(kPreviousAttempts)) head.fields.add(kPreviousAttempts, *before);
   return head;
 }
 

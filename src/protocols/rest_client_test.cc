@@ -8,6 +8,7 @@
 #include "duplex/contract/json.h"
 #include "duplex/contract/router.h"
 #include "duplex/protocols/rest_server.h"
+#include "duplex/service/attempt.h"
 #include "duplex/service/pipe.h"
 #include "protocols/test_server.h"
 
@@ -274,6 +275,36 @@ TEST_P(RestClientOver, TheDeadlineTravelsAndACancelReachesTheHandler) {
     while (!over) (void)co_await yield(ctx);
     EXPECT_FALSE(why.is_ok());
   });
+}
+
+// gRFC A6's word of earlier attempts travels, though names in "grpc-" are not a user's to set.
+TEST(RestClient, AnAttemptSaysHowManyWereBefore) {
+  Metadata came;
+  TestServer::run(
+      Version::kHttp11,
+      [&](Context&, http::Exchange& x) {
+        came = x.head().fields;
+        answer(x, 200, "application/json", "{}");
+        return Task<void>::ready();
+      },
+      [&](Context& ctx, http::Pool& pool) -> Task<void> {
+        Metadata metadata;
+        metadata.add(kPreviousAttempts, "2");
+        metadata.add("grpc-other", "x");
+        Seen seen = co_await call(ctx, pool, method("GetRide"), R"({"id":"7"})", metadata);
+        EXPECT_TRUE(seen.outcome.status.is_ok()) << seen.status();
+      });
+  EXPECT_EQ(came.find(kPreviousAttempts), "2");
+  EXPECT_FALSE(came.find("grpc-other"));
+}
+
+TEST(RestClient, RetryAfterIsHandedOverWithTheFailure) {
+  Metadata fields;
+  fields.add("retry-after", "3");
+  Seen seen = answered(503, "", "", "GetRide", fields);
+  EXPECT_EQ(seen.outcome.status.code(), Code::kUnavailable);
+  EXPECT_EQ(seen.outcome.http_status, 503);
+  EXPECT_EQ(seen.outcome.trailers.find("retry-after"), "3");
 }
 
 TEST(RestClient, ADeadlineThatNobodyCanReadIsRefused) {

@@ -56,9 +56,9 @@ Causes::Causes(const std::vector<Cause>& list) {
 bool Causes::match(const Outcome& outcome) const {
   if (outcome.refused_by == RefusedBy::kBreaker) return open_;
   if (outcome.refused_by == RefusedBy::kLimit) return limit_;
-  if (outcome.status.is_ok()) return false;
-  if (has(outcome.status.code())) return true;
-  return outcome.http_status && std::find(http_.begin(), http_.end(), outcome.http_status) != http_.end();
+  // An exchange of plain HTTP that went through may be OK whatever its HTTP status.
+  if (outcome.http_status && std::find(http_.begin(), http_.end(), outcome.http_status) != http_.end()) return true;
+  return !outcome.status.is_ok() && has(outcome.status.code());
 }
 
 }  // namespace duplex::resilience

@@ -47,7 +47,10 @@ config::Table<HedgeSettings> hedge_table();
 // May this call be made again though it may have been seen?
 bool repeatable(const Call& call, Repeat rule);
 
-Filter retry(std::string peer, RetrySettings settings, std::shared_ptr<RetryBudget> budget);
-Filter hedge(std::string peer, HedgeSettings settings, std::shared_ptr<RetryBudget> budget);
+// Both share `budget` with all else that makes further attempts to that peer; null: no budget. They report kRetry,
+// kHedge, and kRetryGivenUp where an attempt would have been made but for what the text says. The Outcome is the last
+// attempt's; a hedge's is that of the attempt that has won, or of the last that failed.
+Filter retry(std::string peer, RetrySettings settings, std::shared_ptr<Budget> budget);
+Filter hedge(std::string peer, HedgeSettings settings, std::shared_ptr<Budget> budget);
 
 }  // namespace duplex::resilience

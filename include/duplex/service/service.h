@@ -149,7 +149,7 @@ class Outcome {
   Metadata trailers;
   bool unsent = false;
   RefusedBy refused_by = RefusedBy::kNobody;
-  int16_t http_status = 0;  // of a peer that answered a failure over REST or plain HTTP; else 0
+  int16_t http_status = 0;  // from 400 on, of a peer that answered so: over REST or plain HTTP, or as no gRPC server
 };
 
 // Who is at the other end; found by ctx.find<Peer>(). Its address is borrowed from the connection, for the call's time.
