@@ -29,15 +29,29 @@ config::Kind<Window> window() {
   return {"calls or time", "", parse, show};
 }
 
+// A share that is reached by something that happened: 0 would be reached by nothing.
+config::Kind<double> threshold() {
+  config::Kind<double> kind = config::share();
+  kind.parse = [parse = kind.parse](std::string_view text) -> Result<double> {
+    Result<double> share = parse(text);
+    if (share && *share <= 0)
+      return Status::invalid_argument("\"" + std::string(text) +
+                                      "\" would open the breaker without any failure; write a share above 0, such as "
+                                      "0.5 or 50%; 1 opens when all calls failed or were slow");
+    return share;
+  };
+  return kind;
+}
+
 }  // namespace
 
 config::Table<BreakerSettings> breaker_table() {
   return config::Table<BreakerSettings>()
       .field("window", &BreakerSettings::window, window(), "What it looks back on: `100 calls` or `60s`.")
-      .field("failure_rate", &BreakerSettings::failure_rate, config::share(), "It opens at this share of failures.")
+      .field("failure_rate", &BreakerSettings::failure_rate, threshold(), "It opens at this share of failures.")
       .field("slow_call", &BreakerSettings::slow_call, config::duration(milliseconds(1), hours(1)),
-             "A call that takes longer is slow.")
-      .field("slow_rate", &BreakerSettings::slow_rate, config::share(), "It opens at this share of slow calls.")
+             "A unary call that takes longer is slow.")
+      .field("slow_rate", &BreakerSettings::slow_rate, threshold(), "It opens at this share of slow calls.")
       .field("minimum", &BreakerSettings::minimum, config::integer(1, 100'000, "calls"),
              "So many calls must be in the window before a share counts; never more than a window of calls holds.")
       .field("consecutive", &BreakerSettings::consecutive, config::integer(0, 100'000, "failures"),

@@ -1,0 +1,203 @@
+#include "duplex/resilience/breaker.h"
+
+#include <algorithm>
+
+namespace duplex::resilience {
+namespace {
+
+uint32_t count(int64_t n) { return static_cast<uint32_t>(std::clamp<int64_t>(n, 0, UINT32_MAX)); }
+
+std::optional<double> share(uint32_t part, uint32_t whole) {
+  return whole ? std::optional(static_cast<double>(part) / whole) : std::nullopt;
+}
+
+}  // namespace
+
+std::string_view state_name(CircuitBreaker::State state) {
+  switch (state) {
+    case CircuitBreaker::State::kClosed:
+      return "closed";
+    case CircuitBreaker::State::kOpen:
+      return "open";
+    case CircuitBreaker::State::kHalfOpen:
+      return "half_open";
+  }
+  return "";
+}
+
+std::string CircuitBreaker::Opening::text() const {
+  const std::string of_calls = " of " + std::to_string(counts.calls) + (counts.calls == 1 ? " call" : " calls");
+  switch (why) {
+    case Why::kNever:
+      break;
+    case Why::kFailureRate:
+      return std::to_string(counts.failed) + of_calls + " failed";
+    case Why::kSlowRate:
+      return std::to_string(counts.slow) + of_calls + " took longer than " + show_duration(slow_call);
+    case Why::kConsecutive:
+      return std::to_string(counts.failed) + (counts.failed == 1 ? " failure" : " failures in a row");
+    case Why::kProbesLate:
+      return "its probes did not end in time";
+  }
+  return "";
+}
+
+CircuitBreaker::Rules::Rules(const BreakerSettings& s)
+    : window(s.window),
+      failure_rate(s.failure_rate),
+      slow_rate(s.slow_rate),
+      minimum(std::max(1u, count(s.window.calls ? std::min(s.minimum, s.window.calls) : s.minimum))),
+      consecutive(count(s.consecutive)),
+      probes(std::max(1u, count(s.probes))),
+      slow_call(s.slow_call),
+      open_for(s.open_for),
+      half_open_for(s.half_open_for) {}
+
+// A share that is reached exactly counts, whatever the rounding: 0.07 x 100 is 7.000000000000001.
+bool CircuitBreaker::Rules::too_many(uint32_t part, double share, uint32_t calls) const {
+  return part + 1e-6 >= share * calls;
+}
+
+CircuitBreaker::Opening::Why CircuitBreaker::Rules::exceeded(const CallCounts& counts) const {
+  if (too_many(counts.failed, failure_rate, counts.calls)) return Opening::Why::kFailureRate;
+  if (too_many(counts.slow, slow_rate, counts.calls)) return Opening::Why::kSlowRate;
+  return Opening::Why::kNever;
+}
+
+CircuitBreaker::CircuitBreaker(const BreakerSettings& settings) : rules_(settings), window_(settings.window) {}
+
+void CircuitBreaker::set(const BreakerSettings& settings) {
+  std::lock_guard lock(mutex_);
+  if (rules_.window != settings.window) window_ = CallWindow(settings.window);
+  rules_ = Rules(settings);
+}
+
+void CircuitBreaker::enter(State state, Time now) {
+  constexpr uint64_t kStep = 4;
+  const uint64_t word = word_.load(std::memory_order_relaxed) & ~uint64_t{3};
+  word_.store((word + kStep) | static_cast<uint64_t>(state), std::memory_order_release);
+  since_ = now;
+}
+
+void CircuitBreaker::open(Opening::Why why, const CallCounts& counts, Time now) {
+  opening_ = {why, counts, rules_.slow_call};
+  enter(State::kOpen, now);
+}
+
+// Half-open for too long?
+bool CircuitBreaker::late(Time now) const {
+  return state() == State::kHalfOpen && rules_.half_open_for > Duration::zero() &&
+         now >= after(since_, rules_.half_open_for);
+}
+
+CircuitBreaker::Admission CircuitBreaker::try_acquire_not_closed(Time now) {
+  std::lock_guard lock(mutex_);
+  Admission admission;
+  if (late(now)) {
+    open(Opening::Why::kProbesLate, probed_, after(since_, rules_.half_open_for));
+    admission.changes.opened = true;
+  }
+  if (state() == State::kOpen && now > after(since_, rules_.open_for)) {
+    enter(State::kHalfOpen, now);
+    probes_ = free_probes_ = rules_.probes;
+    probed_ = {};
+    admission.changes.half_opened = true;
+  }
+  // It may have been closed meanwhile by another thread.
+  admission.admitted = state() == State::kClosed || (state() == State::kHalfOpen && free_probes_ > 0);
+  if (!admission.admitted) {
+    ++refused_;
+  } else {
+    admission.permit = Permit(word_.load(std::memory_order_relaxed));
+    if (state() == State::kHalfOpen) --free_probes_;
+  }
+  return admission;
+}
+
+CircuitBreaker::Changes CircuitBreaker::record(Permit permit, Verdict verdict, Duration took, Time now) {
+  if (verdict == Verdict::kUncounted && state_of(permit.generation) == State::kClosed) return {};
+  std::lock_guard lock(mutex_);
+  if (permit.generation != word_.load(std::memory_order_relaxed)) return {};
+  if (state() == State::kClosed) [[likely]]
+    return record_closed(verdict == Verdict::kFailed, took, now);
+  return record_probe(verdict, took, now);
+}
+
+CircuitBreaker::Changes CircuitBreaker::record_closed(bool failed, Duration took, Time now) {
+  window_.add(failed, took > rules_.slow_call, now);
+  in_a_row_ = failed ? in_a_row_ + 1 : 0;
+  Opening::Why why = Opening::Why::kNever;
+  CallCounts counts = window_.counts();
+  if (counts.calls >= rules_.minimum) why = rules_.exceeded(counts);
+  if (why == Opening::Why::kNever && rules_.consecutive && in_a_row_ >= rules_.consecutive) {
+    why = Opening::Why::kConsecutive;
+    counts = {in_a_row_, in_a_row_, 0};
+  }
+  if (why == Opening::Why::kNever) [[likely]]
+    return {};
+  open(why, counts, now);
+  return {.opened = true};
+}
+
+CircuitBreaker::Changes CircuitBreaker::record_probe(Verdict verdict, Duration took, Time now) {
+  if (late(now)) {
+    open(Opening::Why::kProbesLate, probed_, after(since_, rules_.half_open_for));
+    return {.opened = true};
+  }
+  if (verdict == Verdict::kUncounted) {
+    ++free_probes_;
+    return {};
+  }
+  ++probed_.calls;
+  probed_.failed += verdict == Verdict::kFailed;
+  probed_.slow += took > rules_.slow_call;
+  if (probed_.calls < probes_) return {};
+  const Opening::Why why = rules_.exceeded(probed_);
+  if (why != Opening::Why::kNever) {
+    open(why, probed_, now);
+    return {.opened = true};
+  }
+  window_.clear();
+  in_a_row_ = 0;
+  enter(State::kClosed, now);
+  return {.closed = true};
+}
+
+CircuitBreaker::Snapshot CircuitBreaker::snapshot(Time now) const {
+  std::lock_guard lock(mutex_);
+  Snapshot s;
+  s.state = state();
+  s.since = since_;
+  s.refused = refused_;
+  s.opening = opening_;
+  if (late(now)) {  // shown as the next call will find it
+    s.state = State::kOpen;
+    s.since = after(since_, rules_.half_open_for);
+    s.opening = {Opening::Why::kProbesLate, probed_, rules_.slow_call};
+  }
+  uint32_t needed = 1;
+  switch (s.state) {
+    case State::kClosed:
+      s.counts = window_.counts(now);
+      s.in_a_row = in_a_row_;
+      needed = rules_.minimum;
+      break;
+    case State::kOpen:
+      s.counts = s.opening.counts;
+      s.next_change = after(s.since, rules_.open_for);
+      break;
+    case State::kHalfOpen:
+      s.counts = probed_;
+      s.probes_left = free_probes_;
+      needed = probes_;
+      if (rules_.half_open_for > Duration::zero()) s.next_change = after(since_, rules_.half_open_for);
+      break;
+  }
+  if (s.counts.calls >= needed) {
+    s.failure_rate = share(s.counts.failed, s.counts.calls);
+    s.slow_rate = share(s.counts.slow, s.counts.calls);
+  }
+  return s;
+}
+
+}  // namespace duplex::resilience
