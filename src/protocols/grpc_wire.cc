@@ -196,9 +196,6 @@ Metadata status_fields(const Status& status, const Metadata& user) {
   if (!status.message().empty()) fields.add("grpc-message", encode_message(status.message()));
   if (!status.details().empty())
     fields.add("grpc-status-details-bin", encode_binary(contract::encode_rpc_status(status)));
-  // The one name of gRPC's own that a filter may give an answer: when to try again, or not to (gRFC A6).
-  if (!status.is_ok())
-    if (auto pushback = user.find("grpc-retry-pushback-ms")) fields.add("grpc-retry-pushback-ms", *pushback);
   add_user_fields(fields, user);
   if (auto wait = user.find("grpc-retry-pushback-ms"); wait && is_field_value(*wait))
     fields.add("grpc-retry-pushback-ms", *wait);  // gRFC A6: a server's own word about retries

@@ -1,6 +1,6 @@
 #include "duplex/resilience/fault.h"
 
-#include "duplex/base/ids.h"
+#include "duplex/base/random.h"
 #include "duplex/resilience/event.h"
 #include "duplex/runtime/wait.h"
 
@@ -22,8 +22,7 @@ class Fault final : public Service {
       if (!value) return false;
       if (Result<double> own = config::share().parse(*value)) share = *own;
     }
-    // 53 random bits: uniform in [0, 1), so that a share of 1 strikes each and one of 0 none.
-    return static_cast<double>(fast_random() >> 11) * 0x1p-53 < share;
+    return random_unit() < share;
   }
 
   Task<Outcome> fail(Context& ctx, Call& c) {
