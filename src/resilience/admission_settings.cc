@@ -29,15 +29,4 @@ config::Table<ServerLimitSettings> server_limit_table() {
              "What a refused caller is told to wait.");
 }
 
-config::Table<RateLimitSettings> rate_limit_table() {
-  return config::Table<RateLimitSettings>()
-      .field("key", &RateLimitSettings::key, config::text(),
-             "Who shares a rate: `metadata:x-tenant`, `peer` (the caller's address), `method`; empty: all together.")
-      .field("rate", &RateLimitSettings::rate, config::rate(0.001, 1e9), "Calls of one key.")
-      .field("burst", &RateLimitSettings::burst, config::integer(1, 1'000'000'000, "calls"),
-             "Calls of one key that may come at once after a quiet time.")
-      .field("entries", &RateLimitSettings::entries, config::integer(1, 10'000'000, "keys"),
-             "Keys that are known at a time; the one used longest ago makes room.");
-}
-
 }  // namespace duplex::resilience

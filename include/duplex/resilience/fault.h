@@ -17,6 +17,9 @@ struct FaultSettings {
   std::string header;      // only calls whose metadata has this name; its value, if it is a share, stands for `share`
 };
 config::Table<FaultSettings> fault_table();
+
+// A call that is struck waits for `delay`, if there is one, and then fails with `abort`, if there is one. What fails so
+// looks to retries, breakers and fallbacks as if the peer had failed. Reports kFault.
 Filter fault(std::string peer, FaultSettings settings);
 
 }  // namespace duplex::resilience
