@@ -54,8 +54,7 @@ void Metadata::clear() {
   rep_->data.clear();
 }
 
-Metadata::Rep& Metadata::own() {
-  if (rep_ && !rep_->constant && rep_->refs.load(std::memory_order_acquire) == 1) return *rep_;
+Metadata::Rep& Metadata::unshare() {
   Rep* mine = new (free_list_allocate(sizeof(Rep))) Rep;
   if (rep_) {
     mine->count = rep_->count;

@@ -22,43 +22,43 @@ namespace {
 
 using OneResult = Result<Message>;
 
-OneResult first_of(NextResult& first) {
-  if (!first) return first.error();
-  if (!*first) return cardinality("no request message came where the method takes exactly one");
-  return std::move(**first);
+// Why `first` gives no message.
+Status missing(const NextResult& first) {
+  return first ? cardinality("no request message came where the method takes exactly one") : first.error();
 }
 
-OneResult alone(Message message, const NextResult& second) {
+// OK where nothing followed the message.
+Status not_alone(const NextResult& second) {
   if (!second) return second.error();
-  if (*second) return cardinality("a second request message came where the method takes exactly one");
-  return message;
+  return *second ? cardinality("a second request message came where the method takes exactly one") : Status();
 }
 
 Task<OneResult> alone_later(Message message, Task<NextResult> second_task) {
   NextResult second = co_await std::move(second_task);
-  co_return alone(std::move(message), second);
+  if (Status s = not_alone(second); !s.is_ok()) co_return s;
+  co_return message;
 }
 
 Task<OneResult> first_later(Context& ctx, Source& in, Task<NextResult> first_task) {
   NextResult first = co_await std::move(first_task);
-  OneResult message = first_of(first);
-  if (!message) co_return message;
+  if (!first || !*first) co_return missing(first);
   NextResult second = co_await in.next(ctx);
-  co_return alone(std::move(*message), second);
+  if (Status s = not_alone(second); !s.is_ok()) co_return s;
+  co_return std::move(**first);
 }
 
 }  // namespace
 
+// The message is moved once, from the Task of the Source into the one that is returned.
 Task<OneResult> one_message(Context& ctx, Call& call) {
   Task<NextResult> first_task = call.in->next(ctx);
   if (!first_task.has_value()) return first_later(ctx, *call.in, std::move(first_task));
-  NextResult first = take_ready(first_task);
-  OneResult message = first_of(first);
-  if (!message) return Task<OneResult>::ready(std::move(message));
+  NextResult& first = ready_value(first_task);
+  if (!first || !*first) return Task<OneResult>::ready(missing(first));
   Task<NextResult> second_task = call.in->next(ctx);
-  if (!second_task.has_value()) return alone_later(std::move(*message), std::move(second_task));
-  const NextResult second = take_ready(second_task);
-  return Task<OneResult>::ready(alone(std::move(*message), second));
+  if (!second_task.has_value()) return alone_later(std::move(**first), std::move(second_task));
+  if (Status s = not_alone(ready_value(second_task)); !s.is_ok()) return Task<OneResult>::ready(std::move(s));
+  return Task<OneResult>::ready(std::move(**first));
 }
 
 }  // namespace detail

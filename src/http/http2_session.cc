@@ -60,9 +60,9 @@ std::string_view trimmed(std::string_view value) {
   return value;
 }
 
-void add_fields(std::vector<nghttp2_nv>& to, const Metadata& fields) {
+void add_fields(FieldList& to, const Metadata& fields) {
   const uint8_t flags = fields.is_constant() ? kNoCopy : uint8_t{NGHTTP2_NV_FLAG_NONE};
-  for (Metadata::Entry e : fields) to.push_back(nv(e.name, trimmed(e.value), flags));
+  for (Metadata::Entry e : fields) to.add(nv(e.name, trimmed(e.value), flags));
 }
 
 constexpr size_t kTurnWrite = 256 * 1024;
@@ -125,8 +125,7 @@ bool Http2Session::start(std::string_view already) {
   return true;
 }
 
-Http2Stream* Http2Session::stream_of(int32_t id) {
-  if (latest_ && latest_->id_ == id) return latest_;
+Http2Stream* Http2Session::find_stream(int32_t id) {
   auto* stream = static_cast<Http2Stream*>(nghttp2_session_get_stream_user_data(session_, id));
   if (stream) latest_ = stream;
   return stream;
@@ -177,53 +176,27 @@ int Http2Session::on_begin_headers(nghttp2_session* session, const nghttp2_frame
   return 0;
 }
 
-int Http2Session::head_field(Http2Stream& stream, std::string_view name, std::string_view value) {
-  Head& head = stream.in_head_;
-  if (name[0] != ':') {
-    if (head.fields.octets() + name.size() + value.size() + 32 > limits_.max_head) {
-      stream.error_ =
-          Status::resource_exhausted("the head is larger than " + std::to_string(limits_.max_head) + " octets");
-      return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-    }
-    head.fields.add(name, value);
-    return 0;
-  }
-  auto set = [&](std::string& text, uint8_t which) {
-    if (text != value) text = value;
-    stream.pseudo_fields_ |= which;
-  };
-  switch (name.size()) {
-    case 5:
-      set(head.target, Http2Stream::kTarget);  // :path
-      break;
-    case 7:
-      if (name[1] == 'm')
-        set(head.method, Http2Stream::kMethod);  // :method
-      else if (name[2] == 'c')
-        set(head.scheme, Http2Stream::kScheme);  // :scheme
-      else
-        head.status = (value[0] - '0') * 100 + (value[1] - '0') * 10 + (value[2] - '0');  // :status, checked
-      break;
-    case 10:
-      set(head.authority, Http2Stream::kAuthority);  // :authority
-      break;
-    default:
-      break;
-  }
-  return 0;
-}
-
 int Http2Session::on_header(nghttp2_session*, const nghttp2_frame* frame, const uint8_t* name, size_t name_size,
                             const uint8_t* value, size_t value_size, uint8_t, void* user) {
   auto& self = *static_cast<Http2Session*>(user);
   Http2Stream* stream = self.stream_of(frame->hd.stream_id);
   if (!stream || name_size == 0) return 0;
   std::string_view n = text(name, name_size), v = text(value, value_size);
-  if (stream->head_pending_) return self.head_field(*stream, n, v);
-  if (stream->in_trailers_.octets() + name_size + value_size + 32 > self.limits_.max_head)
-    return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-  stream->in_trailers_.add(n, v);
+  if (name[0] == ':') {  // in a head only: nghttp2 lets none into trailers
+    stream->take_pseudo_field(n, v);
+    return 0;
+  }
+  Metadata& fields = stream->head_pending_ ? stream->in_head_.fields : stream->in_trailers_;
+  if (fields.octets() + name_size + value_size + 32 > self.limits_.max_head) return self.refuse_field(*stream);
+  fields.add(n, v);
   return 0;
+}
+
+int Http2Session::refuse_field(Http2Stream& stream) {
+  if (stream.head_pending_)
+    stream.error_ =
+        Status::resource_exhausted("the head is larger than " + std::to_string(limits_.max_head) + " octets");
+  return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
 }
 
 int Http2Session::on_frame(nghttp2_session*, const nghttp2_frame* frame, void* user) {
@@ -268,10 +241,7 @@ int Http2Session::on_data(nghttp2_session* session, uint8_t, int32_t id, const u
   stream->in_body_.append(text(data, size));
   stream->owed_ += size;
   self.unread_ += size;
-  if (self.unread_ > self.limits_.max_unread)
-    self.held_credit_ += size;
-  else
-    nghttp2_session_consume_connection(session, size);
+  (self.unread_ > self.limits_.max_unread ? self.held_credit_ : self.due_credit_) += size;
   stream->arrived_.notify_all();
   return 0;
 }
@@ -337,6 +307,7 @@ ssize_t Http2Session::on_pull(nghttp2_session*, int32_t, uint8_t* to, size_t roo
 void Http2Session::on_octets(const char* data, size_t size) {
   octets_in_ += size;
   ssize_t n = nghttp2_session_mem_recv(session_, reinterpret_cast<const uint8_t*>(data), size);
+  if (due_credit_) nghttp2_session_consume_connection(session_, std::exchange(due_credit_, 0));
   if (n < 0) {
     // nghttp2 has queued a GOAWAY where the protocol asks for one; send it and end.
     Status why = Status::internal(std::string("HTTP/2 broken by the peer: ") + nghttp2_strerror(static_cast<int>(n)));
@@ -440,7 +411,7 @@ size_t Http2Session::peer_max_streams() const {
 void Http2Session::submit_head(Http2Stream& stream, int status, const Metadata& fields, bool end) {
   char room[4];
   fields_.clear();
-  fields_.push_back(status_field(status, room));
+  fields_.add(status_field(status, room));
   add_fields(fields_, fields);
   nghttp2_data_provider provider{{.ptr = &stream}, on_pull};
   nghttp2_submit_response(session_, stream.id_, fields_.data(), fields_.size(), end ? nullptr : &provider);
@@ -457,10 +428,10 @@ Http2Stream* Http2Session::submit(const Head& head, bool end) {
   if (over_ || draining_) return nullptr;
   Http2Stream* stream = make_stream(0);
   fields_.clear();
-  fields_.push_back(nv(":method", head.method));
-  fields_.push_back(nv(":scheme", head.scheme));
-  fields_.push_back(nv(":authority", head.authority));
-  fields_.push_back(nv(":path", head.target));
+  fields_.add(nv(":method", head.method));
+  fields_.add(nv(":scheme", head.scheme));
+  fields_.add(nv(":authority", head.authority));
+  fields_.add(nv(":path", head.target));
   add_fields(fields_, head.fields);
   nghttp2_data_provider provider{{.ptr = stream}, on_pull};
   int32_t id =

@@ -13,6 +13,22 @@
 
 namespace duplex::http {
 
+// Fields on their way to nghttp2; keeps its memory.
+class FieldList {
+ public:
+  void clear() { size_ = 0; }
+  void add(const nghttp2_nv& field) {
+    if (size_ == fields_.size()) fields_.resize(2 * size_ + 8);
+    fields_[size_++] = field;
+  }
+  const nghttp2_nv* data() const { return fields_.data(); }
+  size_t size() const { return size_; }
+
+ private:
+  std::vector<nghttp2_nv> fields_;
+  size_t size_ = 0;
+};
+
 class Http2Session final : public SocketIo {
  public:
   enum class Role : uint8_t { kServer, kClient };
@@ -82,14 +98,15 @@ class Http2Session final : public SocketIo {
   void on_written() final;
   void end_of_turn() final;
 
-  Http2Stream* stream_of(int32_t id);
+  Http2Stream* stream_of(int32_t id) { return latest_ && latest_->id_ == id ? latest_ : find_stream(id); }
+  Http2Stream* find_stream(int32_t id);
   Http2Stream* make_stream(int32_t id);
   void recycle(Http2Stream& stream);
   void submit_head(Http2Stream& stream, int status, const Metadata& fields, bool end);
   void submit_trailers(Http2Stream& stream, const Metadata& trailers);
   void took(Http2Stream& stream, size_t count);
   void queue_started(Http2Stream& stream);
-  int head_field(Http2Stream& stream, std::string_view name, std::string_view value);
+  int refuse_field(Http2Stream& stream);
 
   Requests* const requests_;
   const Role role_;
@@ -115,11 +132,12 @@ class Http2Session final : public SocketIo {
   size_t live_ = 0;                // streams open on the network or in use above
   size_t unread_ = 0;              // octets in streams' bodies
   size_t held_credit_ = 0;         // connection credit held while too much is unread
+  size_t due_credit_ = 0;          // connection credit to return when the batch has been parsed
   uint64_t octets_in_ = 0;
   std::vector<Http2Stream*> starting_;
   std::vector<std::unique_ptr<Http2Stream>> all_;
   std::vector<Http2Stream*> spare_;
-  std::vector<nghttp2_nv> fields_;  // scratch
+  FieldList fields_;  // scratch
   void note_change() {
     changed_.notify_all();
     if (also_) also_->notify_all();

@@ -53,6 +53,28 @@ void Http2Stream::shrink() {
     if (buffer->capacity() > kKeptCapacity) *buffer = Buffer();
 }
 
+// nghttp2 has checked that name and value are right for a request or a response. A text that is the same as in the
+// stream's last use is left as it is.
+void Http2Stream::take_pseudo_field(std::string_view name, std::string_view value) {
+  auto set = [&](std::string& text, uint8_t which) {
+    if (text != value) text = value;
+    pseudo_fields_ |= which;
+  };
+  switch (name.size()) {
+    case 5:
+      return set(in_head_.target, kTarget);  // :path
+    case 7:
+      if (name[1] == 'm') return set(in_head_.method, kMethod);                             // :method
+      if (name[2] == 'c') return set(in_head_.scheme, kScheme);                             // :scheme
+      in_head_.status = (value[0] - '0') * 100 + (value[1] - '0') * 10 + (value[2] - '0');  // :status
+      return;
+    case 10:
+      return set(in_head_.authority, kAuthority);  // :authority
+    default:
+      return;
+  }
+}
+
 void Http2Stream::drop_stale_pseudo_fields() {
   if (!(pseudo_fields_ & kMethod)) in_head_.method.clear();
   if (!(pseudo_fields_ & kTarget)) in_head_.target.clear();

@@ -26,6 +26,7 @@ class Http2Stream final : public Exchange {
   static constexpr size_t kKeptCapacity = 16384;
   void clear();   // for its next use; strings and buffers keep their memory
   void shrink();  // after its last: a buffer keeps kKeptCapacity at most
+  void take_pseudo_field(std::string_view name, std::string_view value);
   // What did not come in the head must not be left of the one before.
   void drop_stale_pseudo_fields();
   void resume_sending();  // tells nghttp2 that there is more

@@ -14,32 +14,33 @@ const Metadata& reply_head() {
 }
 
 class In final : public Source {
+  using Next = Result<std::optional<Message>>;
+
  public:
   In(http::Exchange& x, size_t limit) : x_(x), frames_(x, limit, "request") {}
 
   // No coroutine when there is a message, an end or a cancel; else it parks, the only frame.
-  Task<Result<std::optional<Message>>> next(Context& ctx) override {
-    using Ready = Task<Result<std::optional<Message>>>;
-    if (ctx.cancelled()) return Ready::ready(ctx.why());
-    auto m = poll();
-    if (m) return Ready::ready(std::move(*m));
+  Task<Next> next(Context& ctx) override {
+    if (ctx.cancelled()) return Task<Next>::ready(ctx.why());
+    Next m = frames_.poll();
+    if (settled(m)) return Task<Next>::ready(std::move(m));
     return next_later(ctx);
   }
 
  private:
-  // nullopt: wait.
-  std::optional<Result<std::optional<Message>>> poll() {
-    auto m = frames_.poll();
-    if (!m || *m) return m;
-    if (frames_.at_end()) return Result<std::optional<Message>>(std::optional<Message>());
-    if (x_.ended()) return Result<std::optional<Message>>(Status::internal("the request ends within a message"));
-    if (!x_.error().is_ok()) return Result<std::optional<Message>>(x_.error());
-    return std::nullopt;
+  // Is that the answer? False: wait. What a poll without a message means is told by the exchange.
+  bool settled(Next& m) {
+    if (!m || *m || frames_.at_end()) return true;
+    if (x_.ended())
+      m = Status::internal("the request ends within a message");
+    else if (!x_.error().is_ok())
+      m = x_.error();
+    return !m;
   }
-  Task<Result<std::optional<Message>>> next_later(Context& ctx) {
+  Task<Next> next_later(Context& ctx) {
     for (;;) {
       if (Status s = co_await x_.arrived().wait(ctx); !s.is_ok()) co_return s;
-      if (auto m = poll()) co_return std::move(*m);
+      if (Next m = frames_.poll(); settled(m)) co_return m;
     }
   }
   http::Exchange& x_;

@@ -118,7 +118,11 @@ class Metadata {
   }
   std::optional<std::string_view> find_by_walk(std::string_view name) const;
   void drop();
-  Rep& own();  // unshared
+  Rep& own() {  // unshared
+    const bool mine = rep_ && !rep_->constant && rep_->refs.load(std::memory_order_acquire) == 1;
+    return mine ? *rep_ : unshare();
+  }
+  Rep& unshare();
   Rep* rep_ = nullptr;
 };
 

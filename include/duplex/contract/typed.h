@@ -4,6 +4,7 @@
 #pragma once
 
 #include <climits>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -30,8 +31,8 @@ Status cardinality(std::string_view what);  // UNIMPLEMENTED, as gRPC says for o
 
 // The value of a Task that has it without running: no coroutine is needed to get it.
 template <class T>
-T take_ready(Task<T>& task) {
-  return std::move(task).operator co_await().await_resume();
+T& ready_value(Task<T>& task) {
+  return task.in_place().await_resume();
 }
 
 }  // namespace detail
@@ -55,7 +56,8 @@ Result<Message> make_message(const T& value) {
         "a " + value.GetTypeName() + " cannot be sent: " +
         (size > INT_MAX ? "it has 2 GiB or more" : "not set: " + value.InitializationErrorString()));
   Buffer buffer(size);
-  if (!value.SerializeToArray(buffer.extend(size), static_cast<int>(size)))
+  auto* at = reinterpret_cast<uint8_t*>(buffer.extend(size));
+  if (value.SerializeWithCachedSizesToArray(at) != at + size)  // the sizes are those of ByteSizeLong() above
     return Status::internal("a " + value.GetTypeName() + " cannot be serialized");
   return Message(buffer.take());
 }
@@ -70,7 +72,7 @@ class Reader {
   Task<Result<std::optional<T>>> next(Context& ctx) {
     auto message = in_.next(ctx);
     if (!message.has_value()) return later(std::move(message), side_);
-    return Task<Result<std::optional<T>>>::ready(parse(detail::take_ready(message), side_));
+    return Task<Result<std::optional<T>>>::ready(parse(std::move(detail::ready_value(message)), side_));
   }
   // What came after the last message; empty before nullopt.
   const Metadata& trailers() const { return in_.trailers(); }
@@ -143,7 +145,7 @@ template <class T>
 Task<Result<T>> one(Context& ctx, Call& call) {
   Task<Result<Message>> task = detail::one_message(ctx, call);
   if (!task.has_value()) return detail::one_later<T>(std::move(task));
-  Result<Message> message = detail::take_ready(task);
+  const Result<Message>& message = detail::ready_value(task);
   if (!message) return Task<Result<T>>::ready(message.error());
   return Task<Result<T>>::ready(parse_message<T>(*message, Side::kServer));
 }
@@ -155,7 +157,7 @@ Task<Outcome> reply(Context& ctx, Call& call, const T& value) {
   if (!message) return Task<Outcome>::ready(Outcome(message.error()));
   Task<Status> written = call.out->write(ctx, std::move(*message));
   if (!written.has_value()) return detail::outcome_later(std::move(written));
-  return Task<Outcome>::ready(Outcome(detail::take_ready(written)));
+  return Task<Outcome>::ready(Outcome(std::move(detail::ready_value(written))));
 }
 
 // What a generated service says to a Method that is not one of its own: UNIMPLEMENTED.
@@ -164,7 +166,8 @@ Task<Outcome> unknown_method(const Call& call);
 namespace detail {
 
 // A request message of this thread that was used before: its strings and repeated fields keep their memory, which is
-// most of what parsing costs. Goes back when the call is over, wherever a large message has not left too much in it.
+// most of what parsing costs. Goes back when the call is over, unless a large message has left too much in it; it is
+// parsing that clears it.
 template <class T>
 class Reused {
  public:
@@ -178,7 +181,6 @@ class Reused {
   }
   ~Reused() {
     if (large_ || spare().size() >= kKept) return;
-    message_->Clear();
     spare().push_back(std::move(message_));
   }
   Reused(const Reused&) = delete;
