@@ -24,6 +24,8 @@ import uuid
 import grpc
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, HERE)
+import storm  # noqa: E402
 
 
 class Wrong(Exception):
@@ -82,8 +84,9 @@ class Service:
         self.contract = os.path.join(HERE, contract)
         self.address = f"127.0.0.1:{free_port()}"
         self.errors = os.path.join(folder, name + ".err")
+        self.log = os.path.join(folder, name + ".log")
         self.command = [program, "--listen", self.address, "--data", os.path.join(folder, name + ".db"),
-                        "--log", os.path.join(folder, name + ".log"), *extra]
+                        "--log", self.log, *extra]
         self.process = None
 
     def start(self):
@@ -307,8 +310,9 @@ def follow_by_grpc(rpc, service, order_id):
 
 
 class Demo:
-    def __init__(self, screen, orders, payments, folder):
-        self.screen, self.orders, self.payments = screen, orders, payments
+    def __init__(self, screen, orders, payments, protocol, folder):
+        self.screen, self.orders, self.payments, self.protocol = screen, orders, payments, protocol
+        self.configuration = os.path.join(folder, "orders.yaml")
         self.rest = Rest(screen)
         self.rpc = Grpc(screen, folder)
         self.stop_watching = contextlib.ExitStack()
@@ -320,6 +324,7 @@ class Demo:
             self.place_and_read_back()
             self.follow()
             self.payments_down()
+            storm.Storm(self.screen, self.orders, self.payments, self.protocol, self.configure, self.order_body, check).run()
         finally:
             self.stop_watching.close()
             self.rpc.close()
@@ -410,6 +415,22 @@ class Demo:
                              " -> ".join(stream.statuses()), seconds)
             check(stream.statuses() == ["PAID", "SHIPPED"], f"{name} tells each status once")
 
+    def configure(self, text):
+        """Writes orders' duplex.yaml and waits until it counts."""
+        with open(self.orders.log, encoding="utf-8") as log:
+            log.seek(0, os.SEEK_END)
+            with open(self.configuration + ".new", "w", encoding="utf-8") as file:
+                file.write(text)
+            os.rename(self.configuration + ".new", self.configuration)
+            os.kill(self.orders.process.pid, signal.SIGHUP)
+            for _ in range(1000):
+                told = log.read()
+                if "the configuration was read again" in told:
+                    return
+                check("the configuration stays as it was" not in told, f"the file is right: {told}")
+                time.sleep(0.005)
+        raise Wrong("orders reads its file again after SIGHUP")
+
     def payments_down(self):
         self.screen.chapter("Payments is killed, and comes back: a clear error, one charge")
         began = time.monotonic()
@@ -487,7 +508,10 @@ def main():
     # With --keep, standard output is for the JSON lines alone.
     screen = Screen(sys.stderr if options.keep else sys.stdout)
     payments = Service("payments", programs["payments"], "payments.proto", folder)
-    orders = Service("orders", programs["orders"], "shop.proto", folder, ["--payments", payments.address, "--protocol", options.between])
+    configuration = os.path.join(folder, "orders.yaml")
+    with open(configuration, "w", encoding="utf-8") as file:
+        file.write(storm.configuration(payments, options.between))
+    orders = Service("orders", programs["orders"], "shop.proto", folder, ["--config", configuration])
     began = time.monotonic()
     try:
         screen.chapter("Two services, one contract each")
@@ -495,7 +519,7 @@ def main():
         for service in (orders, payments):
             seconds = service.start()
             screen.step("start", f"{service.name} on {service.address}, gRPC and REST on one port", service.contract, seconds)
-        Demo(screen, orders, payments, folder).run()
+        Demo(screen, orders, payments, options.between, folder).run()
         if options.keep:
             for service in (orders, payments):
                 print(json.dumps(service.describe()), flush=True)

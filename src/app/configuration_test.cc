@@ -71,7 +71,7 @@ TEST(Config, AnUnknownKeyIsNamedWithItsPlaceAndTheNearestOne) {
             "d.yaml:1:1: zebra: there is no such setting; known here: service, server, peers, log");
   EXPECT_EQ(errors_of("peers:\n  a: {adress: \"b:1\"}\n"),
             "d.yaml:2:7: peers.a.adress: there is no such setting; did you mean \"address\"?\n"
-            "d.yaml:2:6: peers.a.address: this setting is required (address, or list)");
+            "d.yaml:2:6: peers.a.address: this setting is required (address)");
 }
 
 TEST(Config, AWrongValueIsNamedWithItsPlaceAndTheMend) {
@@ -173,7 +173,7 @@ TEST(Config, TheReferenceComesFromTheTables) {
   EXPECT_NE(text.find("`DUPLEX_SERVER__GRACE`"), std::string::npos);
   EXPECT_NE(text.find("| `max_streams` | whole number (calls a connection) | `100` |"), std::string::npos);
   EXPECT_NE(text.find("## `peers.<name>`"), std::string::npos);
-  EXPECT_NE(text.find("| `address` | address, or list | required |"), std::string::npos);
+  EXPECT_NE(text.find("| `address` | address | required |"), std::string::npos);
 }
 
 TEST(Kinds, ShowWhatTheyParse) {

@@ -12,6 +12,8 @@ Server::Settings server_settings(const Configuration& conf) {
   s.max_connections = static_cast<size_t>(conf.server.max_connections);
   s.grace = conf.server.grace;
   s.coalesce = conf.server.coalesce;
+  s.limit = conf.server.limit;
+  s.rate_limit = conf.server.rate_limit;
   s.service_name = conf.service.name;
   s.log_file = conf.log.file;
   s.log_level = conf.log.level;

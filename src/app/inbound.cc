@@ -87,6 +87,7 @@ Inbound::Inbound(Settings settings, std::unique_ptr<LogSink> sink)
       logger_(*sink_, settings_.service_name, settings_.log_level),
       telemetry_(registry_, logger_, telemetry_options(settings_)),
       policy_events_(registry_),
+      rules_(settings_.admission),
       calls_per_turn_(registry_
                           .histograms("duplex_loop_calls_per_turn",
                                       "Calls that began in one turn of a loop, and so shared its system calls.", {},
@@ -103,6 +104,12 @@ std::shared_ptr<Service> Inbound::chain(std::shared_ptr<Service> service, const 
   for (auto it = users.rbegin(); it != users.rend(); ++it) next = (*it)(std::move(next));
   // A filter's own exception is a user's too (law 9): trace, metrics and access log see it as INTERNAL.
   if (!users.empty()) next = std::make_shared<Guard>(std::move(next));
+  // Limits, which a reload may change: before anything that costs, and behind what sees every call.
+  {
+    std::lock_guard lock(gates_mutex_);
+    gates_.push_back(std::make_shared<Gate>(std::move(next), rules_, admission_));
+    next = gates_.back();
+  }
   // Outermost: trace, metrics and access log, so that every call is seen, whatever answers it.
   next = telemetry_.server()(std::move(next));
   return next;
@@ -128,6 +135,13 @@ void Inbound::attach(Context& root) {
   root.put<resilience::Observer>(policy_events_);
   root.put(peers_);
   root.loop().set_calls_per_turn(&calls_per_turn_);
+}
+
+void Inbound::set_admission(const AdmissionRules& rules) {
+  std::lock_guard lock(gates_mutex_);
+  if (rules == rules_) return;
+  rules_ = rules;
+  for (auto& gate : gates_) gate->set(rules_, admission_);
 }
 
 void Inbound::note(LogLevel level, std::string_view message) {

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "app/gate.h"
 #include "app/peer_directory.h"
 #include "app/policy_events.h"
 #include "duplex/base/log.h"
@@ -25,6 +26,7 @@ class Inbound {
     std::string log_file;  // "stderr", "stdout" or a path
     LogLevel log_level = LogLevel::kInfo;
     bool access_log = true;
+    AdmissionRules admission;
   };
   // UNAVAILABLE and such: the log file cannot be opened.
   static Result<std::unique_ptr<Inbound>> make(Settings settings);
@@ -39,8 +41,9 @@ class Inbound {
   // On the loop, with the Context of all its work: so that log(ctx) and clients find their way.
   void attach(Context& root);
   void set_ready(bool ready) { ready_ = ready; }
-  // These two from any thread.
+  // These three from any thread.
   void set_log_level(LogLevel level) { logger_.set_level(level); }
+  void set_admission(const AdmissionRules& rules);
   void note(LogLevel level, std::string_view message);
   // From any thread.
   void report_stall(std::string_view method, Duration held);
@@ -55,6 +58,10 @@ class Inbound {
   Telemetry telemetry_;
   PolicyEvents policy_events_;
   PeerDirectory peers_;
+  const AdmissionMemory admission_;
+  std::mutex gates_mutex_;
+  AdmissionRules rules_;
+  std::vector<std::shared_ptr<Gate>> gates_;
   Histogram& calls_per_turn_;
 };
 

@@ -70,6 +70,8 @@ std::shared_ptr<Service> policies(std::shared_ptr<Service> next, const Client::S
                                   const resilience::Policy& policy, std::shared_ptr<Service> handler,
                                   const OutboundParts& parts, PeerMemory& memory) {
   const std::string& peer = settings.name;
+  // Innermost, so that the others see it as the peer's own.
+  if (policy.fault) next = resilience::fault(peer, *policy.fault)(std::move(next));
   // Each attempt asks the breaker, and tells it how it ended.
   if (policy.breaker) next = resilience::breaker(peer, *policy.breaker, memory.breakers)(std::move(next));
   // A wait between two attempts holds no place; what the limit refuses tells the breaker nothing.

@@ -67,7 +67,8 @@ Status Server::State::build() {
   auto made = app::Inbound::make({.service_name = settings.service_name,
                                   .log_file = settings.log_file,
                                   .log_level = settings.log_level,
-                                  .access_log = settings.access_log});
+                                  .access_log = settings.access_log,
+                                  .admission = {settings.limit, settings.rate_limit}});
   if (!made) return made.error();
   inbound = std::move(*made);
   dispatcher = std::make_unique<app::Dispatcher>(app::Dispatcher::Settings{
@@ -222,7 +223,10 @@ std::string Server::reconfigure(const Settings& wanted) {
   fixed(now.service_name != wanted.service_name, "service.name");
   fixed(now.log_file != wanted.log_file, "log.file");
   fixed(now.access_log != wanted.access_log, "log.access");
-  if (state_->inbound) state_->inbound->set_log_level(wanted.log_level);
+  if (state_->inbound) {
+    state_->inbound->set_log_level(wanted.log_level);
+    state_->inbound->set_admission({wanted.limit, wanted.rate_limit});
+  }
   return later;
 }
 

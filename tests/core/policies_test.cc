@@ -3,8 +3,11 @@
 
 #include <thread>
 
+#include "app/all_policies.h"
 #include "duplex/app/configured.h"
+#include "duplex/client/route.h"
 #include "duplex/runtime/run.h"
+#include "duplex/service/pipe.h"
 #include "talk_service.h"
 #include "wire.h"
 
@@ -213,6 +216,52 @@ TEST_F(PoliciesTest, ThePageOfPeersShowsWhatPoliciesKnow) {
   // Who does not come from this machine does not learn where the peers are.
   EXPECT_TRUE(browser.ask("GET", "/debug/peers", "X-Forwarded-For: 203.0.113.7\r\n").starts_with("HTTP/1.1 403 "));
   EXPECT_TRUE(front.stop());
+}
+
+// What `bench policy` measures is at work.
+TEST(AllPoliciesAreAtWork, EachHasSeenEveryCall) {
+  constexpr int kCalls = 300;
+  struct Seen final : Service {
+    Task<Outcome> call(Context& ctx, Call& c) override {
+      ++calls;
+      limited += all->memory().bulkhead->snapshot().in_flight == 1;
+      per_try += ctx.remaining() <= 500ms;
+      routed += ctx.find<client::Route>() != nullptr;
+      Message m(Bytes::copy("reply"));
+      co_return co_await c.out->write(ctx, std::move(m));
+    }
+    app::AllPolicies* all = nullptr;
+    int calls = 0, limited = 0, per_try = 0, routed = 0;
+  } seen[3];
+  app::AllPolicies all([&](size_t i) -> Service& { return seen[i]; });
+  for (Seen& s : seen) s.all = &all;
+  run([&](Context& ctx) -> Task<void> {
+    const Method method("/bench.v1.Echo/Say", false, false, Idempotency::kIdempotent);
+    for (int i = 0; i < kCalls; ++i) {
+      One in(Message(Bytes::copy("request")));
+      Keep out;
+      Call call(method, Metadata(), in, out);
+      Outcome o = co_await all.chain().call(ctx, call);
+      EXPECT_TRUE(o.status.is_ok());
+    }
+    const Time now = ctx.loop().now();
+    EXPECT_NEAR(all.memory().budget->left(now), kCalls * 0.2, 1);
+    const auto breakers = all.memory().breakers->snapshot(now);
+    EXPECT_EQ(breakers.size(), 1u);
+    EXPECT_EQ(breakers.at(0).breaker.counts.calls, 100u);  // its window is full
+    uint64_t counted = 0;
+    for (const client::EndpointState& e : all.remote().snapshot(now)) counted += e.calls;
+    EXPECT_EQ(counted, static_cast<uint64_t>(kCalls));
+  });
+  int calls = 0;
+  for (const Seen& s : seen) {
+    EXPECT_GT(s.calls, kCalls / 6);  // p2c: each its share
+    EXPECT_EQ(s.limited, s.calls);
+    EXPECT_EQ(s.per_try, s.calls);
+    EXPECT_EQ(s.routed, s.calls);
+    calls += s.calls;
+  }
+  EXPECT_EQ(calls, kCalls);
 }
 
 }  // namespace

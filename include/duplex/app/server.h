@@ -12,12 +12,15 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "duplex/base/log.h"
 #include "duplex/contract/description.h"
+#include "duplex/resilience/admission.h"
+#include "duplex/resilience/rate_limit.h"
 #include "duplex/service/service.h"
 
 namespace duplex {
@@ -38,8 +41,10 @@ class Server {
     // writes: less CPU a call, at times more calls a second, for up to this much latency. It is taken only while it is
     // seen to cost no throughput, and never while calls come one after the other. 0: never.
     Duration coalesce = std::chrono::microseconds(30);
-    std::string service_name = "duplex";  // in log lines
-    std::string log_file = "stderr";      // where log lines go: "stderr", "stdout" or a file's path
+    std::optional<resilience::ServerLimitSettings> limit{};   // how many calls are taken on at the same time
+    std::vector<resilience::RateLimitSettings> rate_limit{};  // how often a caller may call
+    std::string service_name = "duplex";                      // in log lines
+    std::string log_file = "stderr";                          // where log lines go: "stderr", "stdout" or a file's path
     LogLevel log_level = LogLevel::kInfo;
     bool access_log = true;  // a line for every call
   };
@@ -72,8 +77,8 @@ class Server {
   // False: something did not end even then, and is named on stderr.
   bool stop();
 
-  // From now on these settings, as far as they can change while it runs (the log's level); from any thread. Returns the
-  // names of those that differ and cannot: "loops, max_message". Empty: none.
+  // From now on these settings, as far as they can change while it runs (the limits, the log's level); from any thread.
+  // Returns the names of those that differ and cannot: "loops, max_message". Empty: none.
   std::string reconfigure(const Settings& settings);
   // A line in the server's own log; from any thread, after start().
   void note(LogLevel level, std::string_view message);

@@ -23,6 +23,7 @@ struct AdaptiveSettings {
   int64_t start = 20;  // calls at once, to begin with
   int64_t least = 4;
   int64_t most = 10'000;
+  friend bool operator==(const AdaptiveSettings&, const AdaptiveSettings&) = default;
 };
 
 enum class Shed : uint8_t {
@@ -35,6 +36,7 @@ struct ServerLimitSettings {
   int64_t in_flight = 0;  // a fixed limit; 0: none
   Shed shed = Shed::kByPriority;
   Duration retry_after = std::chrono::seconds(1);  // what a refused caller is told
+  friend bool operator==(const ServerLimitSettings&, const ServerLimitSettings&) = default;
 };
 config::Table<ServerLimitSettings> server_limit_table();
 

@@ -23,6 +23,7 @@ struct RateLimitSettings {
   double rate = 100;         // calls a second
   int64_t burst = 200;       // calls at once
   int64_t entries = 10'000;  // keys that are known at a time; the one used longest ago goes
+  friend bool operator==(const RateLimitSettings&, const RateLimitSettings&) = default;
 };
 config::Table<RateLimitSettings> rate_limit_table();
 
