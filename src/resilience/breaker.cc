@@ -109,16 +109,7 @@ CircuitBreaker::Admission CircuitBreaker::try_acquire_not_closed(Time now) {
   return admission;
 }
 
-CircuitBreaker::Changes CircuitBreaker::record_locked(Permit permit, Verdict verdict, Duration took, Time now) {
-  if (verdict == Verdict::kUncounted && state_of(permit.generation) == State::kClosed) return {};
-  std::lock_guard lock(lock_);
-  if (permit.generation != word_.load(std::memory_order_relaxed)) return {};
-  if (state() == State::kClosed) [[likely]]
-    return record_closed(verdict == Verdict::kFailed, took, now);
-  return record_probe(verdict, took, now);
-}
-
-CircuitBreaker::Changes CircuitBreaker::record_closed(bool failed, Duration took, Time now) {
+inline CircuitBreaker::Changes CircuitBreaker::record_closed(bool failed, Duration took, Time now) {
   window_.add(failed, took > rules_.slow_call, now);
   const uint64_t all_good = window_.all_good() ? word_.load(std::memory_order_relaxed) : kNoGeneration;
   if (all_good_.load(std::memory_order_relaxed) != all_good) all_good_.store(all_good, std::memory_order_release);
@@ -136,6 +127,15 @@ CircuitBreaker::Changes CircuitBreaker::record_closed(bool failed, Duration took
     return {.opened = true};
   }
   return {};
+}
+
+CircuitBreaker::Changes CircuitBreaker::record_locked(Permit permit, Verdict verdict, Duration took, Time now) {
+  if (verdict == Verdict::kUncounted && state_of(permit.generation) == State::kClosed) return {};
+  std::lock_guard lock(lock_);
+  if (permit.generation != word_.load(std::memory_order_relaxed)) return {};
+  if (state() == State::kClosed) [[likely]]
+    return record_closed(verdict == Verdict::kFailed, took, now);
+  return record_probe(verdict, took, now);
 }
 
 CircuitBreaker::Changes CircuitBreaker::record_probe(Verdict verdict, Duration took, Time now) {
