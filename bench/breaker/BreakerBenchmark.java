@@ -14,8 +14,7 @@ import org.openjdk.jmh.annotations.Setup;
 import org.openjdk.jmh.annotations.State;
 
 /**
- * One decision and one record of Resilience4j's circuit breaker, with its defaults: what ours.cc does with ours. One
- * call of eight fails, which is too few to open it.
+ * One decision and one record of Resilience4j's circuit breaker, with its defaults: what ours.cc does with ours.
  */
 @State(Scope.Benchmark)
 @BenchmarkMode(Mode.AverageTime)
@@ -25,6 +24,10 @@ public class BreakerBenchmark {
 
     @Param({"COUNT_BASED", "TIME_BASED"})
     public SlidingWindowType window;
+
+    /** One call of so many fails: 8 are too few to open it. 0: none. */
+    @Param({"0", "8"})
+    public int failing;
 
     private CircuitBreaker breaker;
 
@@ -42,7 +45,7 @@ public class BreakerBenchmark {
     @Benchmark
     public boolean decisionAndRecord(Calls calls) {
         boolean admitted = breaker.tryAcquirePermission();
-        if ((++calls.n & 7) == 0) {
+        if (failing != 0 && (++calls.n & (failing - 1)) == 0) {
             breaker.onError(1000, TimeUnit.NANOSECONDS, FAILURE);
         } else {
             breaker.onSuccess(1000, TimeUnit.NANOSECONDS);

@@ -8,32 +8,35 @@ import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent / "support"), str(HERE.parent.parent / "tools")]
-from harness import Bench, Failed  # noqa: E402
+from harness import Bench, Failed, start  # noqa: E402
 import maven_jars  # noqa: E402
 
 bench = Bench("breaker")
-RUN = 1 if bench.options.short else 2  # seconds of a measurement
-WARM_UP = 2  # of the JVM, whose compiler has seen all of it by then
+# Of the JVM: seconds of a round, rounds until its compiler has seen all of it, and rounds that are measured.
+ROUND, WARM_UP, MEASURED = (0.5, 2, 2) if bench.options.short else (1, 3, 3)
 RESILIENCE4J = HERE.parent.parent / "tests" / "oracles" / "resilience4j" / "pom.xml"
 
 
 def run(command):
-    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=120)
-    if done.returncode:
-        raise Failed(f"{' '.join(map(str, command))}: exit status {done.returncode}\n{done.stdout}{done.stderr}")
-    return done.stdout
+    process = start(list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    out, err = process.communicate(timeout=120)
+    if process.returncode:
+        raise Failed(f"{' '.join(map(str, command))}: exit status {process.returncode}\n{out}{err}")
+    return out
 
 
-def ours(window, threads):
-    raw = json.loads(run([bench.program("breaker/bench_breaker"), "calls" if window == "COUNT_BASED" else "time", threads,
-                          RUN * 2]))
+def ours(window, some_fail, threads):
+    raw = json.loads(run([bench.program("breaker/bench_breaker"), window, "some_fail" if some_fail else "all_good", threads,
+                          ROUND * MEASURED]))
     return raw["ns"], raw
 
 
-def peer(class_path, window, threads):
+def peer(class_path, window, some_fail, threads):
     results = os.path.join(bench.folder, "breaker-jmh.json")
-    run(["java", "-cp", class_path, "org.openjdk.jmh.Main", "decisionAndRecord", "-p", f"window={window}", "-f", 1,
-         "-t", threads, "-wi", WARM_UP, "-w", 1, "-i", 2, "-r", RUN, "-rf", "json", "-rff", results])
+    run(["java", "-Djmh.ignoreLock=true", "-cp", class_path, "org.openjdk.jmh.Main", "decisionAndRecord", "-f", 1, "-t", threads,
+         "-p", "window=" + {"calls": "COUNT_BASED", "time": "TIME_BASED"}[window], "-p", f"failing={8 if some_fail else 0}",
+         "-wi", WARM_UP, "-w", f"{ROUND * 1000:.0f}ms", "-i", MEASURED, "-r", f"{ROUND * 1000:.0f}ms",
+         "-rf", "json", "-rff", results])
     with open(results) as f:
         metric = json.load(f)[0]["primaryMetric"]
     return metric["score"], {"iterations": metric["rawData"], "unit": metric["scoreUnit"]}
@@ -47,15 +50,16 @@ def main():
     except maven_jars.Unavailable as e:
         raise Failed(f"Resilience4j and JMH are not here: {e}")
     class_path = f"{classes}:{class_path}"
-    cases = [("decision_and_record", "COUNT_BASED", 1, "a window of 100 calls, the default")]
+    # The first is how a breaker is most of the time.
+    cases = [("decision_and_record", "calls", False, 1, "a window of 100 calls, the default; all calls are good"),
+             ("decision_and_record_some_fail", "calls", True, 1, "one call of eight fails")]
     if not bench.options.short:
-        cases += [("decision_and_record_by_time", "TIME_BASED", 1, "a window of 100 s; theirs reads the clock, ours is given"
-                   " its loop's"),
-                  ("decision_and_record_two_threads", "COUNT_BASED", 2, "two threads at one breaker all the time; ns of "
-                   "each")]
-    for metric, window, threads, note in cases:
-        pairs = bench.compare(metric, "ns", lambda side: ours(window, threads) if side == "ours"
-                              else peer(class_path, window, threads), note=note)
+        cases += [("decision_and_record_by_time", "time", True, 1, "a window of 100 s, one of eight fails; theirs reads the "
+                   "clock, ours is given its loop's"),
+                  ("decision_and_record_two_threads", "calls", False, 2, "two threads at one breaker; ns of each")]
+    for metric, window, some_fail, threads, note in cases:
+        pairs = bench.compare(metric, "ns", lambda side: ours(window, some_fail, threads) if side == "ours"
+                              else peer(class_path, window, some_fail, threads), note=note)
         if pairs:
             allocations = sum(p["ours"]["allocations"] for p in pairs)
             bench.say(f"{metric}: allocations of ours in all {sum(p['ours']['decisions'] for p in pairs):,} decisions: "

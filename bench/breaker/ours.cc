@@ -1,5 +1,6 @@
-// bench_breaker calls|time THREADS SECONDS: one decision and one record of our circuit breaker with its defaults (a
-// window of 100 calls, or of 100 s), in ns a thread, as JSON. One call of eight fails, which is too few to open it.
+// bench_breaker calls|time all_good|some_fail THREADS SECONDS: one decision and one record of our circuit breaker with
+// its defaults (a window of 100 calls, or of 100 s), in ns a thread, as JSON. some_fail: one call of eight, which is
+// too few to open it.
 //
 // `now` is given, as a loop's clock is, which is read once a turn; it moves so that a window of time moves too.
 #include <atomic>
@@ -27,14 +28,14 @@ struct Done {
   Duration took{};
 };
 
-Done calls_until(CircuitBreaker& breaker, Time end) {
+Done calls_until(CircuitBreaker& breaker, bool some_fail, Time end) {
   Done done;
   const Time begin = Clock::now();
   for (Time now = begin; now < end; now = Clock::now()) {
     for (int i = 0; i < kBatch; ++i) {
       const CircuitBreaker::Admission admission = breaker.try_acquire(now);
       done.admitted += admission.admitted;
-      const bool fails = (i & 7) == 7;
+      const bool fails = some_fail && (i & 7) == 7;
       breaker.record(admission.permit, fails ? CircuitBreaker::Verdict::kFailed : CircuitBreaker::Verdict::kGood, 1us,
                      now);
     }
@@ -55,16 +56,17 @@ void* malloc(size_t size) {
 }
 
 int main(int argc, char** argv) {
-  if (argc != 4) {
-    std::fputs("usage: bench_breaker calls|time THREADS SECONDS\n", stderr);
+  if (argc != 5) {
+    std::fputs("usage: bench_breaker calls|time all_good|some_fail THREADS SECONDS\n", stderr);
     return 2;
   }
-  const size_t threads = std::strtoul(argv[2], nullptr, 10);
-  const Duration run(static_cast<int64_t>(std::strtod(argv[3], nullptr) * 1e9));
+  const bool some_fail = std::string(argv[2]) == "some_fail";
+  const size_t threads = std::strtoul(argv[3], nullptr, 10);
+  const Duration run(static_cast<int64_t>(std::strtod(argv[4], nullptr) * 1e9));
   BreakerSettings settings;
   if (std::string(argv[1]) == "time") settings.window = {0, 100s};
   CircuitBreaker breaker(settings);
-  calls_until(breaker, Clock::now() + 50ms);
+  calls_until(breaker, some_fail, Clock::now() + 50ms);
 
   std::vector<Done> all(threads);
   std::atomic<uint64_t> before{0}, after{0};
@@ -74,7 +76,7 @@ int main(int argc, char** argv) {
   for (size_t i = 0; i < threads; ++i)
     running.emplace_back([&, i] {
       begin.arrive_and_wait();
-      all[i] = calls_until(breaker, Clock::now() + run);
+      all[i] = calls_until(breaker, some_fail, Clock::now() + run);
       end.arrive_and_wait();
     });
   for (std::thread& thread : running) thread.join();

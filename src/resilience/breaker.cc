@@ -53,23 +53,18 @@ CircuitBreaker::Rules::Rules(const BreakerSettings& s)
       open_for(s.open_for),
       half_open_for(s.half_open_for) {}
 
-// A share that is reached exactly counts, whatever the rounding: 0.07 x 100 is 7.000000000000001.
-bool CircuitBreaker::Rules::too_many(uint32_t part, double share, uint32_t calls) const {
-  return part + 1e-6 >= share * calls;
-}
-
-CircuitBreaker::Opening::Why CircuitBreaker::Rules::exceeded(const CallCounts& counts) const {
-  if (too_many(counts.failed, failure_rate, counts.calls)) return Opening::Why::kFailureRate;
-  if (too_many(counts.slow, slow_rate, counts.calls)) return Opening::Why::kSlowRate;
-  return Opening::Why::kNever;
-}
-
-CircuitBreaker::CircuitBreaker(const BreakerSettings& settings) : rules_(settings), window_(settings.window) {}
+CircuitBreaker::CircuitBreaker(const BreakerSettings& settings)
+    : slow_call_(settings.slow_call.count()), rules_(settings), window_(settings.window) {}
 
 void CircuitBreaker::set(const BreakerSettings& settings) {
-  std::lock_guard lock(mutex_);
-  if (rules_.window != settings.window) window_ = CallWindow(settings.window);
+  CallWindow window(settings.window);  // outside the lock, as it allocates; so is what it replaces freed
+  std::lock_guard lock(lock_);
+  if (rules_.window != settings.window) {
+    std::swap(window_, window);
+    all_good_.store(kNoGeneration, std::memory_order_relaxed);
+  }
   rules_ = Rules(settings);
+  slow_call_.store(settings.slow_call.count(), std::memory_order_relaxed);
 }
 
 void CircuitBreaker::enter(State state, Time now) {
@@ -91,7 +86,7 @@ bool CircuitBreaker::late(Time now) const {
 }
 
 CircuitBreaker::Admission CircuitBreaker::try_acquire_not_closed(Time now) {
-  std::lock_guard lock(mutex_);
+  std::lock_guard lock(lock_);
   Admission admission;
   if (late(now)) {
     open(Opening::Why::kProbesLate, probed_, after(since_, rules_.half_open_for));
@@ -114,29 +109,33 @@ CircuitBreaker::Admission CircuitBreaker::try_acquire_not_closed(Time now) {
   return admission;
 }
 
-CircuitBreaker::Changes CircuitBreaker::record(Permit permit, Verdict verdict, Duration took, Time now) {
+inline CircuitBreaker::Changes CircuitBreaker::record_closed(bool failed, Duration took, Time now) {
+  window_.add(failed, took > rules_.slow_call, now);
+  const uint64_t all_good = window_.all_good() ? word_.load(std::memory_order_relaxed) : kNoGeneration;
+  if (all_good_.load(std::memory_order_relaxed) != all_good) all_good_.store(all_good, std::memory_order_release);
+  in_a_row_ = failed ? in_a_row_ + 1 : 0;
+  const CallCounts& counts = window_.counts();
+  if (counts.calls >= rules_.minimum) {
+    const Opening::Why why = rules_.exceeded(counts);
+    if (why != Opening::Why::kNever) {
+      open(why, counts, now);
+      return {.opened = true};
+    }
+  }
+  if (rules_.consecutive && in_a_row_ >= rules_.consecutive) {
+    open(Opening::Why::kConsecutive, {in_a_row_, in_a_row_, 0}, now);
+    return {.opened = true};
+  }
+  return {};
+}
+
+CircuitBreaker::Changes CircuitBreaker::record_locked(Permit permit, Verdict verdict, Duration took, Time now) {
   if (verdict == Verdict::kUncounted && state_of(permit.generation) == State::kClosed) return {};
-  std::lock_guard lock(mutex_);
+  std::lock_guard lock(lock_);
   if (permit.generation != word_.load(std::memory_order_relaxed)) return {};
   if (state() == State::kClosed) [[likely]]
     return record_closed(verdict == Verdict::kFailed, took, now);
   return record_probe(verdict, took, now);
-}
-
-CircuitBreaker::Changes CircuitBreaker::record_closed(bool failed, Duration took, Time now) {
-  window_.add(failed, took > rules_.slow_call, now);
-  in_a_row_ = failed ? in_a_row_ + 1 : 0;
-  Opening::Why why = Opening::Why::kNever;
-  CallCounts counts = window_.counts();
-  if (counts.calls >= rules_.minimum) why = rules_.exceeded(counts);
-  if (why == Opening::Why::kNever && rules_.consecutive && in_a_row_ >= rules_.consecutive) {
-    why = Opening::Why::kConsecutive;
-    counts = {in_a_row_, in_a_row_, 0};
-  }
-  if (why == Opening::Why::kNever) [[likely]]
-    return {};
-  open(why, counts, now);
-  return {.opened = true};
 }
 
 CircuitBreaker::Changes CircuitBreaker::record_probe(Verdict verdict, Duration took, Time now) {
@@ -164,7 +163,7 @@ CircuitBreaker::Changes CircuitBreaker::record_probe(Verdict verdict, Duration t
 }
 
 CircuitBreaker::Snapshot CircuitBreaker::snapshot(Time now) const {
-  std::lock_guard lock(mutex_);
+  std::lock_guard lock(lock_);
   Snapshot s;
   s.state = state();
   s.since = since_;

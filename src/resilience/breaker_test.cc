@@ -131,6 +131,40 @@ TEST(CircuitBreaker, AWindowOfCallsForgetsTheOldest) {
   EXPECT_EQ(bed.state(), State::kOpen);
 }
 
+TEST(CircuitBreaker, AWindowFullOfGoodCallsStillSeesWhatIsNotGood) {
+  BreakerSettings s = small();
+  s.consecutive = 4;
+  Bed bed(s);
+  bed.calls(50, Verdict::kGood);
+  EXPECT_EQ(bed.snapshot().counts, (CallCounts{10, 0, 0}));
+  bed.calls(1, Verdict::kGood, 2s);
+  EXPECT_EQ(bed.snapshot().counts, (CallCounts{10, 0, 1}));
+  bed.calls(9, Verdict::kGood);
+  EXPECT_EQ(bed.snapshot().counts, (CallCounts{10, 0, 1}));
+  bed.calls(1, Verdict::kGood);
+  EXPECT_EQ(bed.snapshot().counts, (CallCounts{10, 0, 0}));
+  s.slow_call = 5ms;  // of new settings, at once
+  bed.breaker.set(s);
+  bed.calls(1, Verdict::kGood, 6ms);
+  EXPECT_EQ(bed.snapshot().counts, (CallCounts{10, 0, 1}));
+  bed.calls(50, Verdict::kGood);
+  bed.calls(3, Verdict::kFailed);
+  EXPECT_EQ(bed.snapshot().in_a_row, 3u);
+  EXPECT_EQ(bed.snapshot().counts, (CallCounts{10, 3, 0}));
+  bed.calls(1, Verdict::kFailed);
+  EXPECT_EQ(bed.state(), State::kOpen);
+}
+
+TEST(CircuitBreaker, AWindowFullOfGoodCallsIsGivenUpForAnother) {
+  Bed bed(small());
+  bed.calls(50, Verdict::kGood);
+  BreakerSettings s = small();
+  s.window.calls = 20;
+  bed.breaker.set(s);
+  bed.calls(3, Verdict::kGood);
+  EXPECT_EQ(bed.snapshot().counts, (CallCounts{3, 0, 0}));
+}
+
 TEST(CircuitBreaker, TheMinimumIsNeverMoreThanAWindowOfCallsHolds) {
   BreakerSettings s = small();
   s.minimum = 1000;

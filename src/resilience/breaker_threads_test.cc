@@ -89,6 +89,32 @@ TEST(CircuitBreakerThreads, NoCallIsLostAndEachChangeIsToldOnce) {
   EXPECT_EQ(breaker.snapshot(now).state, State::kOpen);
 }
 
+TEST(CircuitBreakerThreads, GoodCallsThatLeaveAFullWindowAloneHideNoFailure) {
+  BreakerSettings s;
+  s.window.calls = 20;
+  s.minimum = 20;
+  s.failure_rate = 1;
+  const Time now{1000s};
+  CircuitBreaker breaker(s);
+  std::atomic<int> opened{0};
+  on_threads([&](int thread) {
+    for (int i = 0; i < 20'000; ++i) {
+      const Verdict verdict = thread == 0 && i % 50 == 0 ? Verdict::kFailed : Verdict::kGood;
+      opened += breaker.record(breaker.try_acquire(now).permit, verdict, {}, now).opened;
+    }
+  });
+  EXPECT_EQ(opened, 0);
+  for (int i = 0; i < 20; ++i) breaker.record(breaker.try_acquire(now).permit, Verdict::kGood, {}, now);
+  EXPECT_EQ(breaker.snapshot(now).counts, (CallCounts{20, 0, 0}));
+  on_threads([&](int) {  // no good one among them: after twenty it is open
+    for (int i = 0; i < 20; ++i) {
+      CircuitBreaker::Admission admission = breaker.try_acquire(now);
+      if (admission.admitted) opened += breaker.record(admission.permit, Verdict::kFailed, {}, now).opened;
+    }
+  });
+  EXPECT_EQ(opened, 1);
+}
+
 TEST(CircuitBreakerThreads, SettingsAndSnapshotsMayComeAtAnyTime) {
   Breakers breakers;
   const Time now{1000s};

@@ -18,6 +18,7 @@
 #include <string_view>
 #include <vector>
 
+#include "duplex/base/spin_lock.h"
 #include "duplex/config/table.h"
 #include "duplex/resilience/call_window.h"
 #include "duplex/resilience/cause.h"
@@ -65,7 +66,7 @@ class CircuitBreaker {
   };
   // The changes of state that one call of a member brought, in this order. Whoever is told of one reports it.
   struct Changes {
-    bool opened = false, half_opened = false, closed = false;
+    bool opened : 1 = false, half_opened : 1 = false, closed : 1 = false;
     explicit operator bool() const { return opened || half_opened || closed; }
   };
   struct Admission {
@@ -106,8 +107,14 @@ class CircuitBreaker {
       return {true, {}, Permit(word)};
     return try_acquire_not_closed(now);
   }
-  // The call is over, after `took`.
-  Changes record(Permit permit, Verdict verdict, Duration took, Time now);
+  // The call is over, after `took`. While a window of calls is full of good ones, a further good one changes nothing:
+  // two atomic loads, and nothing written that other threads read.
+  Changes record(Permit permit, Verdict verdict, Duration took, Time now) {
+    if (verdict == Verdict::kGood && permit.generation == all_good_.load(std::memory_order_acquire) &&
+        took.count() <= slow_call_.load(std::memory_order_relaxed)) [[likely]]
+      return {};
+    return record_locked(permit, verdict, took, now);
+  }
   // After a reload. What it knows stays, but for the counts of a window that is another now; probes that are under way
   // decide as they were let through.
   void set(const BreakerSettings& settings);
@@ -117,8 +124,13 @@ class CircuitBreaker {
  private:
   struct Rules {  // of the settings, what the state machine needs
     explicit Rules(const BreakerSettings& settings);
-    bool too_many(uint32_t part, double share, uint32_t calls) const;
-    Opening::Why exceeded(const CallCounts& counts) const;
+    // A share that is reached exactly counts, whatever the rounding: 0.07 x 100 is 7.000000000000001.
+    static bool reached(uint32_t part, double share, uint32_t calls) { return part + 1e-6 >= share * calls; }
+    Opening::Why exceeded(const CallCounts& counts) const {
+      if (reached(counts.failed, failure_rate, counts.calls)) return Opening::Why::kFailureRate;
+      if (reached(counts.slow, slow_rate, counts.calls)) return Opening::Why::kSlowRate;
+      return Opening::Why::kNever;
+    }
     Window window;
     double failure_rate, slow_rate;
     uint32_t minimum, consecutive, probes;
@@ -131,11 +143,16 @@ class CircuitBreaker {
   void open(Opening::Why why, const CallCounts& counts, Time now);
   bool late(Time now) const;
   Admission try_acquire_not_closed(Time now);
+  Changes record_locked(Permit permit, Verdict verdict, Duration took, Time now);
   Changes record_closed(bool failed, Duration took, Time now);
   Changes record_probe(Verdict verdict, Duration took, Time now);
 
-  std::atomic<uint64_t> word_{0};  // written under mutex_
-  mutable std::mutex mutex_;       // guards what follows
+  static constexpr uint64_t kNoGeneration = ~uint64_t{0};
+
+  std::atomic<uint64_t> word_{0};                  // written under lock_
+  std::atomic<uint64_t> all_good_{kNoGeneration};  // the word, while the window is full of good calls; under lock_
+  std::atomic<int64_t> slow_call_;                 // of rules_, in ns
+  mutable SpinLock lock_;                          // guards what follows
   Rules rules_;
   CallWindow window_;
   uint32_t in_a_row_ = 0;

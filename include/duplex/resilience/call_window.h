@@ -40,6 +40,8 @@ class CallWindow {
   const CallCounts& counts() const { return total_; }
   // Of the window as it is now.
   CallCounts counts(Time now) const;
+  // One more good call would change nothing: it counts calls, is full, and knows of good ones only.
+  bool all_good() const { return total_.calls == calls_.size() && !total_.failed && !total_.slow && total_.calls; }
   void clear();
 
  private:
