@@ -176,6 +176,19 @@ TEST(Hedge, AWriterIsRefusedInTheTurnInWhichAnotherHasWon) {
   EXPECT_TRUE(call.reply.text == "aaaa" || call.reply.text == "bbbb") << call.reply.text;
 }
 
+// The Outcome of one attempt never stands beside the answer of another, not even when both end in one turn of the loop.
+TEST(Hedge, AnEndWinsInItsTurnAsAnAnswerDoes) {
+  const Step answers_late = after_a_while(110ms, answers("late")), answers_soon = after_a_while(10ms, answers("late"));
+  const Step fails_late = after_a_while(110ms, fails(Code::kNotFound)),
+             fails_soon = after_a_while(10ms, fails(Code::kNotFound));
+  for (const auto& steps : {std::vector<Step>{answers_late, fails_soon}, std::vector<Step>{fails_late, answers_soon}}) {
+    TestCall call(steps);
+    const bool ok = call.made_with(filter_of(settings())).status.is_ok();
+    EXPECT_EQ(call.reply.text, ok ? "late" : "");
+    EXPECT_EQ(call.took, 110);
+  }
+}
+
 // Reads the whole request, a message each `pause`, and answers with it.
 Step echoes(Duration pause, std::string* got = nullptr) {
   return [=](Context& ctx, Call& c) -> Task<Outcome> {

@@ -1,13 +1,13 @@
 #include "resilience/replay.h"
 
+#include "duplex/contract/typed.h"
+
 namespace duplex::resilience {
 
 bool Replay::commit(Reader& by) {
   if (owner_) return owner_ == &by;
   owner_ = &by;
-  // What it has read will not be read again.
-  kept_.erase(kept_.begin(), kept_.begin() + static_cast<std::ptrdiff_t>(by.at_));
-  by.at_ = 0;
+  for (size_t i = 0; i < by.at_; ++i) kept_[i] = Message();  // what it has read will not be read again
   decided_.notify_all();
   return true;
 }
@@ -37,29 +37,39 @@ std::optional<NextResult> Replay::Reader::at_hand(Context& ctx) {
   return std::nullopt;
 }
 
-Task<NextResult> Replay::Reader::next(Context& ctx) {
-  if (auto here = at_hand(ctx)) return Task<NextResult>::ready(std::move(*here));
-  if (replay_.owner_ && !replay_.pulling_) return replay_.in_.next(ctx);  // nobody else will ask for it
-  return pull(ctx);
+// What the Source has said to this Reader.
+NextResult Replay::Reader::taken(NextResult m) {
+  if (!m) return m;  // not kept: whoever asks next hears it from the Source
+  if (*m)
+    replay_.keep(*this, **m);
+  else
+    replay_.ended_ = true;
+  if (lost()) return Status::cancelled("another attempt goes on with this call");
+  return m;
 }
 
+Task<NextResult> Replay::Reader::next(Context& ctx) {
+  if (auto here = at_hand(ctx)) return Task<NextResult>::ready(std::move(*here));
+  if (replay_.pulling_) return pull(ctx);
+  if (replay_.owner_) return replay_.in_.next(ctx);  // nobody else will ask for it
+  Task<NextResult> asked = replay_.in_.next(ctx);
+  if (asked.has_value()) return Task<NextResult>::ready(taken(duplex::detail::take_ready(asked)));
+  return pull_later(std::move(asked));
+}
+
+Task<NextResult> Replay::Reader::pull_later(Task<NextResult> asked) {
+  Pull pull(replay_);
+  NextResult m = co_await std::move(asked);
+  co_return taken(std::move(m));
+}
+
+// While another Reader asks.
 Task<NextResult> Replay::Reader::pull(Context& ctx) {
   while (replay_.pulling_) {
     if (Status s = co_await replay_.pulled_.wait(ctx); !s.is_ok()) co_return s;
     if (auto here = at_hand(ctx)) co_return std::move(*here);
   }
-  NextResult m(std::optional<Message>{});
-  {
-    Pull pull(replay_);
-    m = co_await replay_.in_.next(ctx);
-  }
-  if (!m) co_return m;  // not kept: whoever asks next hears it from the Source
-  if (*m)
-    replay_.keep(*this, **m);
-  else
-    replay_.ended_ = true;
-  if (lost()) co_return Status::cancelled("another attempt goes on with this call");
-  co_return m;
+  co_return co_await next(ctx);
 }
 
 }  // namespace duplex::resilience

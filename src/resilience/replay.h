@@ -28,7 +28,9 @@ class Replay {
    private:
     friend class Replay;
     std::optional<NextResult> at_hand(Context& ctx);
+    NextResult taken(NextResult m);
     Task<NextResult> pull(Context& ctx);
+    Task<NextResult> pull_later(Task<NextResult> asked);
     Replay& replay_;
     size_t at_ = 0;  // of the messages kept
   };
@@ -53,12 +55,29 @@ class Replay {
       replay.pulled_.notify_all();
     }
   };
+  // Messages in order; the first needs no memory of its own, since most requests are one.
+  class Kept {
+   public:
+    size_t size() const { return first_ ? 1 + rest_.size() : 0; }
+    Message& operator[](size_t i) { return i == 0 ? *first_ : rest_[i - 1]; }
+    void push_back(const Message& m) {
+      if (first_)
+        rest_.push_back(m);
+      else
+        first_.emplace(m);
+    }
+
+   private:
+    std::optional<Message> first_;
+    std::vector<Message> rest_;
+  };
+
   bool commit(Reader& by);
   void keep(Reader& by, const Message& message);
 
   Source& in_;
   const uint64_t remember_;
-  std::vector<Message> kept_;
+  Kept kept_;
   uint64_t octets_ = 0;
   bool ended_ = false, pulling_ = false, too_large_ = false;
   const Reader* owner_ = nullptr;

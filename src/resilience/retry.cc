@@ -43,8 +43,10 @@ class Retry final : public Service {
     bool timed_out = false;  // the last attempt took longer than per_try
   };
 
-  Task<Outcome> attempt(Run& run, Commit& out, Replay::Reader& body) const;
+  Time attempts_deadline(const Run& run) const;
+  void note_timeout(Run& run, const Context& own, Outcome& outcome) const;
   bool is_cause(const Run& run, const Outcome& outcome, const std::optional<Duration>& retry_after) const;
+  std::optional<Duration> when_to_come_back(const Run& run, const Outcome& outcome, const Commit& out) const;
   std::optional<Duration> wait(Run& run, const Pushback& pushback, const std::optional<Duration>& retry_after) const;
   std::optional<Duration> before_next(Run& run, Outcome& outcome, const Commit& out) const;
   void tell(const Run& run, Event::Kind kind, std::string text) const {
@@ -58,18 +60,16 @@ class Retry final : public Service {
   const std::shared_ptr<Budget> budget_;
 };
 
-// The n-th attempt: with a deadline of its own, and word of those before it.
-Task<Outcome> Retry::attempt(Run& run, Commit& out, Replay::Reader& body) const {
-  const bool limited = settings_.per_try > Duration::zero();
-  Context own(run.ctx, limited ? after(run.ctx.loop().now(), settings_.per_try) : kNever);
-  Call again(*run.call.method, attempt_metadata(run.call.metadata, run.made), body, out);
-  ++run.made;
-  Outcome outcome = co_await next_->call(own, again);
+// A limit of its own: past it, another attempt is made in its place.
+Time Retry::attempts_deadline(const Run& run) const {
+  return settings_.per_try > Duration::zero() ? after(run.ctx.loop().now(), settings_.per_try) : kNever;
+}
+
+void Retry::note_timeout(Run& run, const Context& own, Outcome& outcome) const {
   run.timed_out = !outcome.status.is_ok() && own.cancelled() && own.deadline() < run.ctx.deadline();
   if (run.timed_out)
     outcome.status = Status::deadline_exceeded("an attempt took longer than " + show_duration(settings_.per_try) +
                                                ", which is all that per_try gives it");
-  co_return outcome;
 }
 
 // Is it a failure that another attempt may mend?
@@ -78,6 +78,12 @@ bool Retry::is_cause(const Run& run, const Outcome& outcome, const std::optional
   if (outcome.refused_by != RefusedBy::kNobody) return false;
   if (outcome.unsent && outcome.status.code() == Code::kUnavailable) return true;
   return outcome.http_status == 429 && retry_after;  // it says itself when to come back
+}
+
+std::optional<Duration> Retry::when_to_come_back(const Run& run, const Outcome& outcome, const Commit& out) const {
+  auto field = outcome.trailers.find("retry-after");
+  if (!field) field = out.held_field("retry-after");
+  return field ? parse_retry_after(*field, run.ctx.loop().wall_now()) : retry_info(outcome.status);
 }
 
 std::optional<Duration> Retry::wait(Run& run, const Pushback& pushback,
@@ -93,10 +99,7 @@ std::optional<Duration> Retry::wait(Run& run, const Pushback& pushback,
 // How long to wait before the next attempt; nullopt: there is none.
 std::optional<Duration> Retry::before_next(Run& run, Outcome& outcome, const Commit& out) const {
   const Pushback pushback = take_pushback(outcome.trailers);
-  auto field = outcome.trailers.find("retry-after");
-  if (!field) field = out.held_field("retry-after");
-  std::optional<Duration> retry_after;
-  if (field) retry_after = parse_retry_after(*field, run.ctx.loop().wall_now());
+  const std::optional<Duration> retry_after = when_to_come_back(run, outcome, out);
 
   if (run.ctx.cancelled()) return std::nullopt;
   const bool cause = is_cause(run, outcome, retry_after);
@@ -133,7 +136,13 @@ Task<Outcome> Retry::call(Context& ctx, Call& c) {
   for (;;) {
     Replay::Reader body(run.request);
     Commit out(*c.out, body, run.again && run.made + 1 < settings_.attempts ? &causes_ : nullptr);
-    Outcome outcome = co_await attempt(run, out, body);
+    Outcome outcome;
+    {
+      Context own(ctx, attempts_deadline(run));
+      Call again(*c.method, attempt_metadata(c.metadata, run.made++), body, out);
+      outcome = co_await next_->call(own, again);
+      note_timeout(run, own, outcome);
+    }
     const std::optional<Duration> span = before_next(run, outcome, out);
     if (!span) {
       if (out.holding())

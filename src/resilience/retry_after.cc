@@ -1,5 +1,8 @@
 #include "resilience/retry_after.h"
 
+#include <google/protobuf/duration.pb.h>
+#include <google/protobuf/unknown_field_set.h>
+
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -8,6 +11,8 @@ namespace duplex::resilience {
 namespace {
 
 using std::chrono::system_clock;
+
+constexpr int64_t kMostSeconds = 1'000'000'000;  // no wait is ever that long, and no sum with it overflows
 
 bool is_number(std::string_view text) {
   return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
@@ -148,8 +153,7 @@ int http_status_of(const Metadata& head) {
 
 std::optional<Duration> parse_retry_after(std::string_view value, system_clock::time_point now) {
   if (is_number(value)) {
-    constexpr int64_t kMost = 1'000'000'000;  // seconds: no wait is ever that long
-    int64_t seconds = kMost;
+    int64_t seconds = kMostSeconds;
     if (value.size() < 10) std::from_chars(value.data(), value.data() + value.size(), seconds);
     return std::chrono::seconds(seconds);
   }
@@ -160,7 +164,25 @@ std::optional<Duration> parse_retry_after(std::string_view value, system_clock::
   const auto when = time_of(*date);
   if (!when) return std::nullopt;
   const auto left = std::chrono::ceil<std::chrono::seconds>(*when - std::chrono::floor<std::chrono::milliseconds>(now));
-  return std::clamp(left, std::chrono::seconds(0), std::chrono::seconds(1'000'000'000));
+  return std::clamp(left, std::chrono::seconds(0), std::chrono::seconds(kMostSeconds));
+}
+
+std::optional<Duration> retry_info(const Status& status) {
+  constexpr int kRetryDelay = 1;  // the field of that number, a google.protobuf.Duration
+  for (const Detail& detail : status.details()) {
+    if (!detail.type_url.ends_with("/google.rpc.RetryInfo")) continue;
+    google::protobuf::UnknownFieldSet fields;
+    if (!fields.ParseFromString(detail.value)) return std::nullopt;
+    for (int i = 0; i < fields.field_count(); ++i) {
+      const auto& field = fields.field(i);
+      google::protobuf::Duration delay;
+      if (field.number() != kRetryDelay || field.type() != google::protobuf::UnknownField::TYPE_LENGTH_DELIMITED ||
+          !delay.ParseFromString(field.length_delimited()) || delay.seconds() < 0 || delay.nanos() < 0)
+        continue;
+      return std::chrono::seconds(std::min(delay.seconds(), kMostSeconds)) + std::chrono::nanoseconds(delay.nanos());
+    }
+  }
+  return std::nullopt;
 }
 
 Pushback take_pushback(Metadata& trailers) {
@@ -172,8 +194,8 @@ Pushback take_pushback(Metadata& trailers) {
     pushback.there = true;
     int64_t ms = -1;
     auto [end, error] = std::from_chars(e.value.data(), e.value.data() + e.value.size(), ms);
-    constexpr int64_t kMost = 1'000'000'000'000;
-    const bool good = error == std::errc() && end == e.value.data() + e.value.size() && ms >= 0 && ms <= kMost;
+    const bool good =
+        error == std::errc() && end == e.value.data() + e.value.size() && ms >= 0 && ms <= kMostSeconds * 1000;
     pushback.wait = good && count == 0 ? std::optional<Duration>(std::chrono::milliseconds(ms)) : std::nullopt;
     ++count;
   }

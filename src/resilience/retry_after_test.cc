@@ -69,5 +69,19 @@ TEST(RetryAfter, TheEndsOfTheCalendarAreNoTrouble) {
   EXPECT_EQ(parse_retry_after("Sat, 01 Jan 0000 00:00:00 GMT", kNow), 0s);
 }
 
+// google.rpc.RetryInfo{retry_delay: {seconds: 3, nanos: 500000000}}
+TEST(RetryInfo, IsReadFromAStatusesDetails) {
+  const std::string info("\x0a\x08\x08\x03\x10\x80\xca\xb5\xee\x01", 10);
+  const std::string url = "type.googleapis.com/google.rpc.RetryInfo";
+  const Status busy = Status::unavailable("busy");
+  EXPECT_EQ(retry_info(busy.with_detail("type.googleapis.com/google.rpc.Help", info).with_detail(url, info)), 3500ms);
+  EXPECT_FALSE(retry_info(Status()));
+  EXPECT_FALSE(retry_info(busy));
+  EXPECT_FALSE(retry_info(busy.with_detail(url, "")));
+  EXPECT_FALSE(retry_info(busy.with_detail(url, "\x0a\x08\x08")));  // cut short
+  EXPECT_FALSE(retry_info(busy.with_detail(url, "\x08\x03")));      // no message
+  EXPECT_FALSE(retry_info(busy.with_detail(url, "\x0a\x0b\x08\xfd\xff\xff\xff\xff\xff\xff\xff\xff\x01")));  // -3 s
+}
+
 }  // namespace
 }  // namespace duplex::resilience

@@ -37,7 +37,8 @@ config::Table<RetrySettings> retry_table() {
              "After this time no further attempt is made; 0: the call's deadline alone decides.")
       .section("backoff", &RetrySettings::backoff, backoff_table(), "The wait between attempts.")
       .list("on", &RetrySettings::on, cause(),
-            "Which failures are tried again: gRPC codes, and HTTP statuses of peers that speak HTTP.")
+            "Which failures are tried again: gRPC codes, and HTTP statuses of peers that speak HTTP. A 429 that says "
+            "when to come back (`Retry-After`) is tried again without being named.")
       .section("budget", &RetrySettings::budget, budget_table(),
                "How much of the peer's traffic may be retries and hedges; one for all its methods.")
       .field("idempotent", &RetrySettings::idempotent, repeat(), kRepeatDoc)

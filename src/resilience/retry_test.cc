@@ -191,6 +191,14 @@ TEST(Retry, RetryAfterCountsWhereItIsLonger) {
   EXPECT_EQ(call.peer->times(), (Times{0, 3000, 3200, 3600}));
 }
 
+TEST(Retry, SoDoesTheRetryInfoOfAStatus) {
+  const Status busy =
+      Status::unavailable("busy").with_detail("type.googleapis.com/google.rpc.RetryInfo", "\x0a\x02\x08\x03");
+  TestCall call({fails(Outcome(busy)), answers("done")});
+  EXPECT_TRUE(call.made_with(filter_of(settings())).status.is_ok());
+  EXPECT_EQ(call.peer->times(), (Times{0, 3000}));
+}
+
 TEST(Retry, A429IsTriedAgainOnlyIfItSaysWhenOrIfItIsNamed) {
   Outcome busy(Status::resource_exhausted("busy"));
   busy.http_status = 429;

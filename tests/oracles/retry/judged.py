@@ -2,6 +2,7 @@
 import collections
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 import threading
@@ -83,16 +84,19 @@ class ScriptedServer:
             sys.exit(f"{client} exits with {done.returncode}")
         codes = [int(code) for code in done.stdout.split()]
         calls = [Call() for _ in scripts]
-        # The server's words come through a pipe of their own: a last call shows that those before have been read.
+        # The server's words come through a pipe of their own: after its mark, those of all attempts have been read.
+        self.process.send_signal(signal.SIGUSR1)
         until = time.monotonic() + 60
         with self.changed:
             while time.monotonic() < until:
-                mine = [line for line in self.lines[begin:] if line[1].startswith(name + "-")]
-                begun = {line[1] for line in mine if line[0] == "begin"}
+                said = self.lines[begin:]
+                mine = [line for line in said if line[0] != "mark" and line[1].startswith(name + "-")]
                 heard = sum(line[0] == "cancelled" for line in mine)
-                if len(begun) == len(scripts) and heard >= cancels:
+                if ["mark"] in said and heard >= cancels:
                     break
                 self.changed.wait(1)
+            else:
+                sys.exit(f"scripted_server does not say all; it said {said}")
         for line in mine:
             call = calls[int(line[1].rsplit("-", 1)[1])]
             at = int(line[3]) / 1000

@@ -11,8 +11,8 @@
 //   d300+0     waits for 300 ms first
 //
 // For each attempt it prints "begin CALL ATTEMPT TIME PREVIOUS" (TIME in us, PREVIOUS its grpc-previous-rpc-attempts or
-// "-"), for each that its caller cancelled "cancelled CALL ATTEMPT TIME", and at the first "listening ADDRESS". It ends
-// with SIGTERM.
+// "-"), for each that its caller cancelled "cancelled CALL ATTEMPT TIME", and at the first "listening ADDRESS". SIGUSR1
+// makes it print "mark", by which a reader knows that it has seen all that came before; SIGTERM ends it.
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -106,7 +106,7 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "usage: scripted_server ADDRESS\n");
     return 2;
   }
-  duplex::Signals signals({SIGTERM, SIGINT});
+  duplex::Signals signals({SIGTERM, SIGINT, SIGUSR1});
   return duplex::run([&](Context& ctx) -> Task<int> {
     Scripted scripted;
     duplex::http::ServerOptions options;
@@ -129,7 +129,13 @@ int main(int argc, char** argv) {
       });
       std::printf("listening %s\n", acceptor.address().c_str());
       std::fflush(stdout);
-      (void)co_await signals.next(ctx);
+      for (int number = SIGUSR1; number == SIGUSR1;) {
+        duplex::Result<int> signal = co_await signals.next(ctx);
+        number = signal ? *signal : SIGTERM;
+        if (number != SIGUSR1) break;
+        std::printf("mark\n");
+        std::fflush(stdout);
+      }
     }
     own.cancel(Status::unavailable("the server stops"));
     co_await scope.join();
