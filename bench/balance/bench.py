@@ -1,5 +1,9 @@
 """bench balance: p99 of calls to ten servers, nine of which take 10 ms a call and one 200 ms, by the two policies that
-look at the load, against round robin. 4,000 calls a second in an open loop; servers and client are one process."""
+look at the load, against round robin. 8,000 calls a second in an open loop; servers and client are one process.
+
+p2c sees the slow server by its queue alone, so it must be so busy that servers have calls in flight when the next one
+comes: at 8,000 a second about 0.9 % of the calls go to the slow one, at 500 a second 2 %, which p99 shows. ewma sees it
+by its latency, at any rate. The share is printed."""
 
 import os
 import sys
@@ -9,7 +13,7 @@ from harness import Bench, run_load  # noqa: E402
 
 bench = Bench("balance")
 SECONDS = 2 if bench.options.short else 4
-RATE = 4000
+RATE = 8000
 
 
 def main():

@@ -37,6 +37,9 @@ Result<Client::Settings> peer_settings(const Configuration& conf, std::string_vi
     return Status::invalid_argument("peers." + mistake.message());
   s.timeout = peer->second.timeout;
   s.max_message = peer->second.max_message;
+  s.balance = peer->second.balance;
+  if (Status mistake = client::check(s.name, s.balance); !mistake.is_ok())
+    return Status::invalid_argument("peers." + mistake.message());
   s.pool.connect_timeout = peer->second.connect_timeout;
   return s;
 }

@@ -147,7 +147,7 @@ Task<Status> Remote::find_now(Context& ctx) {
     complaint_ = complaint;
     if (!complaint.empty())
       resilience::report(ctx, resilience::Event(resilience::Event::Kind::kStaleAddresses, name_, "",
-                                                complaint + "; its last known endpoints stay"));
+                                                complaint + "; the endpoints that are known stay"));
   }
   co_return Status();
 }

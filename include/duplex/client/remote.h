@@ -56,7 +56,7 @@ class Remote final : public Service {
 
   // Calls under way.
   size_t in_flight() const { return in_flight_; }
-  // All endpoints, for people.
+  // All endpoints, for people. On the loop's own thread, as all of this.
   std::vector<EndpointState> snapshot(Time now) const;
   void close(const Status& why);
 
