@@ -62,6 +62,7 @@ class Remote final : public Service {
 
  private:
   class OnTarget;
+  // Names have expired, or all endpoints have failed.
   Task<Status> find_targets(Context& ctx, bool all_failed);
   Task<Status> find_now(Context& ctx);
   Task<void> find_beside(Context& ctx);
