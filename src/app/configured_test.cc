@@ -67,6 +67,7 @@ peers:
       - {address: "10.0.0.1:80, 10.0.0.2:80", weight: 90}
       - {address: "dns+srv:_grpc._tcp.canary.internal", weight: 10}
   c: {address: "c:1", balance: {policy: ring_hash}}
+  d: {address: "d:1", protocol: rest, balance: {health: on}}
 )",
                                   "test.yaml");
   ASSERT_TRUE(conf.has_value()) << conf.error().to_string();
@@ -84,6 +85,8 @@ peers:
             "(10.0.0.1:80, 10.0.0.2:80);weight=90, (dns+srv:_grpc._tcp.canary.internal);weight=10");
   EXPECT_EQ(peer_settings(*conf, "c").error().message(),
             "peers.c: balance: ring_hash needs a key: write hash: metadata:x-user");
+  EXPECT_EQ(peer_settings(*conf, "d").error().message(),
+            "peers.d: grpc.health.v1 is not asked over REST; write health: {check: /readyz}");
   Status wrong =
       parse_configuration("peers: {a: {address: \"a:1\", balance: {hash: x-user, health: {check: tcp}}}}", "test.yaml")
           .error();

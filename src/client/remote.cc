@@ -81,7 +81,6 @@ Target& Remote::target_of(const Address& address, size_t group) {
   for (auto& target : targets_)
     if (target->group == group && target->key == key) return *target;
   auto made = std::make_unique<Target>();
-  made->address = address;
   made->key = std::move(key);
   made->group = group;
   made->wanted = false;

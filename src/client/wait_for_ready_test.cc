@@ -1,4 +1,8 @@
 // Calls that wait for a peer that cannot be reached.
+#include <unistd.h>
+
+#include <fstream>
+
 #include "client/fake_peer.h"
 
 namespace duplex::client {
@@ -53,6 +57,29 @@ TEST(WaitForReady, EndsWithTheDeadlineAndSaysWhatWasWrong) {
     again.put(route);
     Outcome failed = co_await peer.call(again);
     EXPECT_EQ(failed.status.message(), "lost");
+    co_await peer.end();
+  });
+}
+
+TEST(WaitForReady, ACallWaitsForEndpointsToBeFound) {
+  on_virtual_time([](Context& ctx) -> Task<void> {
+    const std::string path = testing::TempDir() + "later-" + std::to_string(getpid()) + ".yaml";
+    Peer peer(ctx, "file:" + path);
+    Context own(peer.ctx(), 1min);
+    Route route(true);
+    own.put(route);
+    Scope beside(own);
+    beside.spawn([&](Context& later) -> Task<void> {
+      static_cast<void>(co_await sleep(later, 10s));
+      std::ofstream(path) << "- 10.0.0.1:80\n";
+    });
+    const Time start = ctx.loop().now();
+    Outcome outcome = co_await peer.call(own);
+    EXPECT_TRUE(outcome.status.is_ok()) << outcome.status.to_string();
+    EXPECT_GE(ctx.loop().now(), start + 10s);
+    EXPECT_LE(ctx.loop().now(), start + 12s);
+    co_await beside.join();
+    ::unlink(path.c_str());
     co_await peer.end();
   });
 }
