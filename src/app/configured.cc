@@ -35,13 +35,14 @@ Result<Client::Settings> peer_settings(const Configuration& conf, std::string_vi
   s.protocol = peer->second.protocol == PeerProtocol::kRest ? Protocol::kRest : Protocol::kGrpc;
   if (peer->second.http_version != HttpVersion::kOfProtocol)
     s.http_version = peer->second.http_version == HttpVersion::kHttp2 ? http::Version::kHttp2 : http::Version::kHttp11;
-  if (Status mistake = app::check_version(s); !mistake.is_ok())
-    return Status::invalid_argument("peers." + mistake.message());
-  s.balance = peer->second.balance;
   s.limit = peer->second.limit;
   s.policy = peer->second;
   s.methods = peer->second.methods;
   s.max_message = peer->second.max_message;
+  s.balance = peer->second.balance;
+  Status mistake = app::check_version(s);
+  if (mistake.is_ok()) mistake = client::check(s.name, s.balance);
+  if (!mistake.is_ok()) return Status::invalid_argument("peers." + mistake.message());
   s.pool.connect_timeout = peer->second.connect_timeout;
   return s;
 }

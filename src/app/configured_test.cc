@@ -50,6 +50,50 @@ peers:
   EXPECT_NE(soap.message().find("known here: grpc, rest"), std::string::npos) << soap.message();
 }
 
+TEST(Configured, APeersBalanceIsTheClients) {
+  auto conf = parse_configuration(R"(
+peers:
+  a:
+    address: ["10.0.0.1:80;weight=3", "a.internal:80", "file:endpoints.yaml"]
+    balance:
+      policy: ring_hash
+      hash: metadata:x-user
+      eject: {consecutive: 7, for: 3s, at_most: 30%}
+      health: {check: /healthz, every: 2s}
+      panic: 0.4
+      slow_start: 1m
+  b:
+    address:
+      - {address: "10.0.0.1:80, 10.0.0.2:80", weight: 90}
+      - {address: "dns+srv:_grpc._tcp.canary.internal", weight: 10}
+  c: {address: "c:1", balance: {policy: ring_hash}}
+  d: {address: "d:1", protocol: rest, balance: {health: on}}
+)",
+                                  "test.yaml");
+  ASSERT_TRUE(conf.has_value()) << conf.error().to_string();
+  auto a = peer_settings(*conf, "a");
+  ASSERT_TRUE(a.has_value()) << a.error().to_string();
+  EXPECT_EQ(a->address, "10.0.0.1:80;weight=3, a.internal:80, file:endpoints.yaml");
+  EXPECT_EQ(a->balance.policy, client::BalancePolicy::kRingHash);
+  EXPECT_EQ(a->balance.hash, "metadata:x-user");
+  EXPECT_EQ(a->balance.eject->consecutive, 7);
+  EXPECT_EQ(a->balance.eject->lasts, std::chrono::seconds(3));
+  EXPECT_EQ(a->balance.health->check, "/healthz");
+  EXPECT_EQ(a->balance.panic, 0.4);
+  EXPECT_EQ(a->balance.slow_start, std::chrono::minutes(1));
+  EXPECT_EQ(peer_settings(*conf, "b")->address,
+            "(10.0.0.1:80, 10.0.0.2:80);weight=90, (dns+srv:_grpc._tcp.canary.internal);weight=10");
+  EXPECT_EQ(peer_settings(*conf, "c").error().message(),
+            "peers.c: balance: ring_hash needs a key: write hash: metadata:x-user");
+  EXPECT_EQ(peer_settings(*conf, "d").error().message(),
+            "peers.d: grpc.health.v1 is not asked over REST; write health: {check: /readyz}");
+  Status wrong =
+      parse_configuration("peers: {a: {address: \"a:1\", balance: {hash: x-user, health: {check: tcp}}}}", "test.yaml")
+          .error();
+  EXPECT_NE(wrong.message().find("\"x-user\" is no key: write metadata:x-user"), std::string::npos) << wrong.message();
+  EXPECT_NE(wrong.message().find("\"tcp\" is no health check: write grpc"), std::string::npos) << wrong.message();
+}
+
 TEST(Configured, APeerThatIsNotThereIsNamedBesideThoseThatAre) {
   auto conf = parse_configuration("peers: {payments: {address: \"a:1\"}}", "test.yaml");
   ASSERT_TRUE(conf.has_value());

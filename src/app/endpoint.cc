@@ -51,6 +51,9 @@ std::unique_ptr<client::Endpoint> make_endpoint(Scope& scope, const Client::Sett
 }
 
 Status check_version(const Client::Settings& s) {
+  if (s.protocol == Protocol::kRest && s.balance.health && s.balance.health->check == "grpc")
+    return Status::failed_precondition(s.name +
+                                       ": grpc.health.v1 is not asked over REST; write health: {check: /readyz}");
   if (s.protocol != Protocol::kGrpc || s.http_version.value_or(http::Version::kHttp2) == http::Version::kHttp2)
     return {};
   return Status::failed_precondition(s.name +

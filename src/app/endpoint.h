@@ -12,7 +12,7 @@ namespace duplex::app {
 // Connecting runs in `scope`, which outlives the endpoint.
 std::unique_ptr<client::Endpoint> make_endpoint(Scope& scope, const Client::Settings& settings, const Address& address);
 
-// FAILED_PRECONDITION: the protocol does not go over that version of HTTP.
+// FAILED_PRECONDITION: the protocol does not go over that version of HTTP, or has no such health check.
 Status check_version(const Client::Settings& settings);
 
 }  // namespace duplex::app

@@ -85,13 +85,13 @@ config::Table<BalanceSettings> balance_table() {
 Status check(const std::string& peer, const BalanceSettings& settings) {
   if (settings.policy == BalancePolicy::kRingHash) {
     if (settings.hash.empty())
-      return Status::invalid_argument("peer " + peer + ": ring_hash needs a key: hash: metadata:x-user");
+      return Status::invalid_argument(peer + ": balance: ring_hash needs a key: write hash: metadata:x-user");
     if (Result<std::string> key = hash_key().parse(settings.hash); !key)
-      return Status::invalid_argument("peer " + peer + ": hash: " + key.error().message());
+      return Status::invalid_argument(peer + ": balance.hash: " + key.error().message());
   }
   if (settings.health)
     if (Result<std::string> question = health_question().parse(settings.health->check); !question)
-      return Status::invalid_argument("peer " + peer + ": health.check: " + question.error().message());
+      return Status::invalid_argument(peer + ": balance.health.check: " + question.error().message());
   return {};
 }
 

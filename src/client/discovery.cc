@@ -141,8 +141,13 @@ Task<Status> Discovery::ask(Context& ctx, Source& source) {
 
 Task<Result<Finding>> Discovery::find(Context& ctx) {
   if (!mistake_.is_ok()) co_return mistake_;
+  struct Running {
+    size_t& n;
+    explicit Running(size_t& finds) : n(finds) { ++n; }
+    ~Running() { --n; }
+  } running(finding_);
   valid_until_ = kNever;  // others go on with what they have
-  names_.clear();
+  if (finding_ == 1) names_.clear();
   Finding finding;
   for (auto& source : sources_)
     if (Status s = co_await ask(ctx, *source); !s.is_ok()) finding.complaint = s;

@@ -61,6 +61,7 @@ class Discovery {
   Status mistake_;
   std::vector<std::unique_ptr<Source>> sources_;
   std::vector<std::string> names_;  // that were resolved
+  size_t finding_ = 0;              // find() that run
   Time valid_until_{};
 };
 

@@ -81,7 +81,6 @@ Target& Remote::target_of(const Address& address, size_t group) {
   for (auto& target : targets_)
     if (target->group == group && target->key == key) return *target;
   auto made = std::make_unique<Target>();
-  made->address = address;
   made->key = std::move(key);
   made->group = group;
   made->wanted = false;
@@ -147,7 +146,7 @@ Task<Status> Remote::find_now(Context& ctx) {
     complaint_ = complaint;
     if (!complaint.empty())
       resilience::report(ctx, resilience::Event(resilience::Event::Kind::kStaleAddresses, name_, "",
-                                                complaint + "; its last known endpoints stay"));
+                                                complaint + "; the endpoints that are known stay"));
   }
   co_return Status();
 }
@@ -158,7 +157,6 @@ Task<void> Remote::find_beside(Context& ctx) {
 }
 
 Task<Status> Remote::find_targets(Context& ctx, bool all_failed) {
-  if (discovery_->fresh(ctx.loop().now()) && !targets_.empty()) return Task<Status>::ready(Status());
   if (targets_.empty() || all_failed || !background_) return find_now(ctx);
   if (!finding_beside_) {
     finding_beside_ = true;
@@ -181,7 +179,7 @@ bool Remote::all_failing() const {
 void Remote::ended(Context& ctx, Target& target, const Call& call, const Outcome& outcome, Time began) {
   ++target.total;
   const bool broken_off = ctx.cancelled() && ctx.why().code() != Code::kDeadlineExceeded;
-  const bool failure = !broken_off && failures().match(outcome);
+  const bool failure = !outcome.status.is_ok() && !broken_off && failures().match(outcome);
   target.failures += failure;
   if (targets_.size() == 1 || (outcome.unsent && !failure)) return;
   const Time now = ctx.loop().now();
@@ -230,7 +228,7 @@ Task<Outcome> Remote::call(Context& ctx, Call& c) {
     if (!m) co_return Outcome::never_sent(m.error());
     request = std::move(*m);
   }
-  Route own;
+  std::optional<Route> own;
   Route* route = nullptr;  // looked for when there is something to choose
   const uint64_t key = key_of(c);
   bool all_failed = false;
@@ -238,14 +236,17 @@ Task<Outcome> Remote::call(Context& ctx, Call& c) {
   for (size_t attempt = 0;; ++attempt) {
     Outcome outcome;
     bool touched = false;
-    Status found = co_await find_targets(ctx, all_failed);
+    Status found;
+    if (all_failed || targets_.empty() || !discovery_->fresh(ctx.loop().now()))
+      found = co_await find_targets(ctx, all_failed);
     const Time now = ctx.loop().now();
-    if (!route && targets_.size() != 1) {
-      route = ctx.find<Route>();
-      if (!route) route = &own;
+    Target* target = roster_->only();
+    if (!target && found.is_ok()) {
+      if (!route) route = ctx.find<Route>();
+      if (!route) route = &own.emplace();
+      target = roster_->pick(key, *route, now);
+      if (roster_->has_changes()) tell(ctx);
     }
-    Target* target = found.is_ok() ? roster_->pick(key, route ? *route : own, now) : nullptr;
-    if (roster_->has_changes()) tell(ctx);
     if (!found.is_ok()) {
       outcome = Outcome::never_sent(found);
     } else if (!target) {

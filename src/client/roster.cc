@@ -147,8 +147,8 @@ bool Roster::takes(const Target& target, Time now) {
 }
 
 Target* Roster::pick(uint64_t key, const Route& route, Time now) {
-  catch_up(now);
   if (only_) return only_;
+  catch_up(now);
   if (open_.empty()) return nullptr;
   Group& group = open_.size() == 1 ? *open_[0] : *open_[group_turns_.next()];
   if (group.choices.size() > 1)

@@ -23,6 +23,8 @@ class Roster {
   void set(const std::vector<Target*>& members, Time now);
   const std::vector<Target*>& members() const { return members_; }
 
+  // The endpoint, if there is one alone and it may be chosen; else null.
+  Target* only() const { return only_; }
   // Who takes a call: not one that the route has used, nor one that cannot be reached, if there is another. Null: no
   // endpoint may be chosen.
   Target* pick(uint64_t key, const Route& route, Time now);

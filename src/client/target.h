@@ -6,7 +6,6 @@
 
 #include "client/peak_ewma.h"
 #include "duplex/client/endpoint.h"
-#include "duplex/runtime/socket.h"
 
 namespace duplex::client {
 
@@ -14,8 +13,7 @@ class HealthCheck;
 
 struct Target {
   // What its name, its file or its peer's address says.
-  Address address;
-  std::string key;  // the address's text
+  std::string key;  // its address's text
   double weight = 1;
   int priority = 0;
   size_t group = 0;

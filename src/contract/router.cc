@@ -120,6 +120,11 @@ class Router::Walk {
   std::string_view custom_;
 };
 
+namespace {
+// " of /shop.v1.Orders/GetOrder"; a plain route has no method.
+std::string owner(const HttpRule& rule) { return rule.method ? " of " + rule.method->path() : ""; }
+}  // namespace
+
 Router::Router() : root_(std::make_unique<Node>()) {}
 Router::~Router() = default;
 Router::Router(Router&&) noexcept = default;
@@ -138,8 +143,8 @@ Status Router::add(const HttpRule& rule) {
   }
   for (const HttpRule* other : node->here) {
     if (other->verb == rule.verb && other->path.verb() == rule.path.verb())
-      return Status::already_exists("the route " + rule.verb + " " + rule.path.text() + " of " + rule.method->path() +
-                                    " is also " + other->method->path() + "'s (" + other->path.text() +
+      return Status::already_exists("the route " + rule.verb + " " + rule.path.text() + owner(rule) +
+                                    " is there already (" + other->path.text() + owner(*other) +
                                     "): give one of them another path");
   }
   // A rule that names its verb beats one that takes every verb.

@@ -184,5 +184,14 @@ TEST(ServerTimeout, EndsAUnaryGrpcCallWithoutADeadlineAndNoStream) {
   EXPECT_EQ(streams_bounded, 0);
 }
 
+TEST(ServerRoutes, OneThatIsThereAlreadyIsRefused) {
+  auto fine = [](Context&, Call&) { return Task<Outcome>::ready(Outcome()); };
+  Server server(Pair::quiet());
+  server.listen("127.0.0.1:0").route("GET /readyz", fine);  // the server's own
+  Status s = server.start();
+  EXPECT_EQ(s.code(), Code::kAlreadyExists) << s.to_string();
+  EXPECT_NE(s.message().find("GET /readyz is there already"), std::string::npos) << s.message();
+}
+
 }  // namespace
 }  // namespace duplex

@@ -56,12 +56,13 @@ class Remote final : public Service {
 
   // Calls under way.
   size_t in_flight() const { return in_flight_; }
-  // All endpoints, for people.
+  // All endpoints, for people. On the loop's own thread, as all of this.
   std::vector<EndpointState> snapshot(Time now) const;
   void close(const Status& why);
 
  private:
   class OnTarget;
+  // Names have expired, or all endpoints have failed.
   Task<Status> find_targets(Context& ctx, bool all_failed);
   Task<Status> find_now(Context& ctx);
   Task<void> find_beside(Context& ctx);
