@@ -11,6 +11,7 @@ import org.openjdk.jmh.annotations.BenchmarkMode;
 import org.openjdk.jmh.annotations.Mode;
 import org.openjdk.jmh.annotations.OutputTimeUnit;
 import org.openjdk.jmh.annotations.Scope;
+import org.openjdk.jmh.annotations.Setup;
 import org.openjdk.jmh.annotations.State;
 
 /** One decision and one record of Resilience4j's limits, none of which refuses: what ours.cc does with ours. */
@@ -28,8 +29,19 @@ public class LimiterBenchmark {
                     .timeoutDuration(Duration.ZERO)
                     .build());
 
+    /** Each thread has eight more calls under way. */
+    @State(Scope.Thread)
+    public static class Busy {
+        @Setup
+        public void setUp(LimiterBenchmark shared) {
+            for (int i = 0; i < 8; ++i) {
+                shared.bulkhead.tryAcquirePermission();
+            }
+        }
+    }
+
     @Benchmark
-    public boolean bulkhead() {
+    public boolean bulkhead(Busy busy) {
         boolean entered = bulkhead.tryAcquirePermission();
         if (entered) {
             bulkhead.onComplete();

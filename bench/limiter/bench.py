@@ -47,7 +47,7 @@ def main():
     except maven_jars.Unavailable as e:
         raise Failed(f"Resilience4j and JMH are not here: {e}")
     class_path = f"{classes}:{class_path}"
-    cases = [("bulkhead", "bulkhead", 1, "a place taken and given back; 200 places, a semaphore there"),
+    cases = [("bulkhead", "bulkhead", 1, "a place of 200 taken and given back, eight more calls under way; theirs is a semaphore"),
              ("bucket", "bucket", 1, "one bucket for all; theirs reads the clock, ours is given its loop's")]
     if not bench.options.short:
         cases += [("bulkhead_two_threads", "bulkhead", 2, "two threads at one bulkhead all the time; ns of each"),

@@ -1,5 +1,5 @@
 // bench_limiter WHAT THREADS SECONDS: one decision and one record of our limits, in ns a thread, as JSON. WHAT is
-//   bulkhead   a place taken and given back
+//   bulkhead   a place taken and given back, while eight more calls of the thread are under way
 //   bucket     a token of the one bucket of all calls, with what the answer's fields say of it
 //   keys       the same of one of a thousand keys
 //   admission  a call taken on by an adaptive limit, and its end
@@ -87,6 +87,11 @@ int run(const std::string& what, size_t threads, Duration span) {
   if (what == "bulkhead") {
     Bulkhead bulkhead(LimitSettings{});
     return measure(threads, span, [&](Time, int) {
+      thread_local const bool busy = [&] {
+        for (int i = 0; i < 8; ++i) bulkhead.try_enter();
+        return true;
+      }();
+      if (!busy) return false;
       const bool entered = bulkhead.try_enter();
       if (entered) bulkhead.leave(1us);
       return entered;
