@@ -1,4 +1,4 @@
-// A call that a protocol refuses before its service is asked, such as one whose body is no JSON.
+// A call that a protocol refuses before its service is asked, such as one whose timeout cannot be read.
 #pragma once
 
 #include "duplex/service/service.h"

@@ -32,10 +32,11 @@ class StreamOut final : public Sink {
     return Task<Status>::ready(put(message));
   }
 
-  void finish(const Status& status, const Metadata& trailers) {
+  void finish(const Status& status, const Metadata& trailers, int refused_with) {
     if (!x_.error().is_ok()) return;
     const contract::Contract& contract = rule_.method->service().contract();
-    if (!x_.head_sent() && !status.is_ok()) return answer_problem(x_, status, 0, plain_fields(trailers), &contract);
+    if (!x_.head_sent() && !status.is_ok())
+      return answer_problem(x_, status, refused_with, plain_fields(trailers), &contract);
     if (!x_.head_sent()) send_head(Metadata());
     if (!status.is_ok()) {
       std::string problem = contract::problem_json(status, &contract);
@@ -70,24 +71,69 @@ class StreamOut final : public Sink {
   const bool sse_;
 };
 
-// The request message; `refused_with`: by which HTTP status its error is told, if not by that of its code.
-Result<Bytes> assemble(const http::Head& head, const contract::HttpRule& rule, const contract::Captures& captures,
-                       const Bytes& body, int& refused_with) {
-  auto type = head.fields.find("content-type");
-  if (!body.empty() && type && !is_json(*type)) {
-    refused_with = 415;
-    return Status::invalid_argument("the body is " + std::string(type->substr(0, 100)) + "; send application/json");
-  }
-  std::string_view target = head.target;
-  size_t question = target.find('?');
-  std::string_view query = question == target.npos ? std::string_view() : target.substr(question + 1);
-  return contract::assemble_request(rule, captures, query, body.view());
-}
+// The request message, made of path, query and body when it is asked for: a call that a filter refuses costs no more
+// than its head.
+class In final : public Source {
+ public:
+  In(http::Exchange& x, const contract::HttpRule& rule, const contract::Captures& captures, size_t max_message)
+      : x_(x), rule_(rule), captures_(captures), max_message_(max_message) {}
 
-void answer_one(http::Exchange& x, const contract::HttpRule& rule, const Keep& kept, const Outcome& outcome) {
+  Task<NextResult> next(Context& ctx) override {
+    if (taken_) return Task<NextResult>::ready(std::optional<Message>());
+    if (!failure_.is_ok()) return Task<NextResult>::ready(failure_);
+    return read(ctx);
+  }
+
+  // By which HTTP status a call is refused that ended with `status`; 0: that of its code.
+  int refused_with(const Status& status) const {
+    const bool is_own = status.code() == failure_.code() && status.message() == failure_.message();
+    return is_own ? refused_with_ : 0;
+  }
+
+ private:
+  Task<NextResult> read(Context& ctx) {
+    Result<Bytes> body = co_await read_whole_body(ctx, x_, max_message_, so_far_);
+    if (!body && ctx.cancelled()) co_return body.error();
+    Result<Bytes> message = body ? assemble(*body) : Result<Bytes>(body.error());
+    if (!body && body.error().code() == Code::kResourceExhausted) refused_with_ = 413;
+    if (!message) {
+      failure_ = message.error();
+      co_return failure_;
+    }
+    taken_ = true;
+    co_return std::optional<Message>(Message(std::move(*message)));
+  }
+
+  Result<Bytes> assemble(const Bytes& body) {
+    const http::Head& head = x_.head();
+    auto type = head.fields.find("content-type");
+    if (!body.empty() && type && !is_json(*type)) {
+      refused_with_ = 415;
+      return Status::invalid_argument("the body is " + std::string(type->substr(0, 100)) + "; send application/json");
+    }
+    std::string_view target = head.target;
+    size_t question = target.find('?');
+    std::string_view query = question == target.npos ? std::string_view() : target.substr(question + 1);
+    return contract::assemble_request(rule_, captures_, query, body.view());
+  }
+
+  http::Exchange& x_;
+  const contract::HttpRule& rule_;
+  const contract::Captures& captures_;
+  const size_t max_message_;
+  Buffer so_far_;
+  bool taken_ = false;
+  Status failure_;  // of the request itself
+  int refused_with_ = 0;
+};
+
+void answer_one(http::Exchange& x, const contract::HttpRule& rule, const In& in, const Keep& kept,
+                const Outcome& outcome) {
   const contract::Contract& contract = rule.method->service().contract();
   if (!x.error().is_ok()) return;
-  if (!outcome.status.is_ok()) return answer_problem(x, outcome.status, 0, plain_fields(outcome.trailers), &contract);
+  if (!outcome.status.is_ok())
+    return answer_problem(x, outcome.status, in.refused_with(outcome.status), plain_fields(outcome.trailers),
+                          &contract);
   Result<Bytes> json = kept.message ? contract::render_response(rule, kept.message->bytes.view())
                                     : Result<Bytes>(Status::internal("the handler gave no reply"));
   if (!json) return answer_problem(x, json.error(), 0, {}, &contract);
@@ -137,36 +183,29 @@ Task<void> serve(Context& ctx, http::Exchange& x, const contract::HttpRule& rule
   const contract::Contract* contract = &rule.method->service().contract();
   Peer peer(x.peer(), "rest");
   ctx.put(peer);
-  int refused_with = 0;
-  Result<Bytes> request{Bytes()};
-  if (method.caller_streams) {
-    request = Status::unimplemented(method.name + " takes a stream of messages; call it over gRPC");
-  } else if (Status s = set_deadline(ctx, head.fields, method, settings.timeout); !s.is_ok()) {
-    request = std::move(s);
-  } else {
-    Result<Bytes> body = co_await read_whole_body(ctx, x, settings.max_message);
-    request = body ? assemble(head, rule, captures, *body, refused_with) : Result<Bytes>(body.error());
-    if (!body && body.error().code() == Code::kResourceExhausted) refused_with = 413;
-  }
-  if (!request) {
-    co_await show_refusal(settings.observe, ctx, method, head.fields, request.error());
-    answer_problem(x, request.error(), refused_with, {}, contract);
+  Status refused = method.caller_streams
+                       ? Status::unimplemented(method.name + " takes a stream of messages; call it over gRPC")
+                       : set_deadline(ctx, head.fields, method, settings.timeout);
+  if (!refused.is_ok()) {
+    co_await show_refusal(settings.observe, ctx, method, head.fields, refused);
+    answer_problem(x, refused, 0, {}, contract);
     co_return;
   }
-  One in{Message(std::move(*request))};
+  In in(x, rule, captures, settings.max_message);
   if (method.service_streams) {
     auto accept = head.fields.find("accept");
     StreamOut out(x, rule, accept && accept->find(kSse) != accept->npos);
     Call call(method, head.fields, in, out);
     Outcome outcome = co_await service.call(ctx, call);
-    out.finish(ctx.cancelled() ? ctx.why() : outcome.status, outcome.trailers);
+    if (ctx.cancelled()) outcome.status = ctx.why();  // law 8
+    out.finish(outcome.status, outcome.trailers, in.refused_with(outcome.status));
     co_return;
   }
   Keep kept;
   Call call(method, head.fields, in, kept);
   Outcome outcome = co_await service.call(ctx, call);
   if (ctx.cancelled()) outcome.status = ctx.why();  // law 8
-  answer_one(x, rule, kept, outcome);
+  answer_one(x, rule, in, kept, outcome);
 }
 
 }  // namespace duplex::rest

@@ -4,6 +4,10 @@ namespace duplex {
 
 Task<Result<Bytes>> read_whole_body(Context& ctx, http::Exchange& x, size_t limit) {
   Buffer whole;
+  co_return co_await read_whole_body(ctx, x, limit, whole);
+}
+
+Task<Result<Bytes>> read_whole_body(Context& ctx, http::Exchange& x, size_t limit, Buffer& whole) {
   for (;;) {
     if (Status s = co_await http::wait_body(ctx, x); !s.is_ok()) co_return s;
     size_t arrived = x.body().size();

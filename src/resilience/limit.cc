@@ -1,5 +1,7 @@
 #include "duplex/resilience/limit.h"
 
+#include <algorithm>
+
 #include "duplex/resilience/event.h"
 
 namespace duplex::resilience {
@@ -7,6 +9,7 @@ namespace duplex::resilience {
 void Bulkhead::set(const LimitSettings& settings) {
   in_flight_ = settings.in_flight;
   queue_ = settings.queue;
+  most_kept_ = std::min(kMostKept, settings.in_flight / kPlacesForOneKept);
   admit_waiting();  // there may be more places than before
 }
 
@@ -14,6 +17,7 @@ Bulkhead::Snapshot Bulkhead::snapshot() const {
   const uint64_t state = state_.load();
   Snapshot s;
   s.in_flight = under_way(state);
+  threads_.for_each([&](const Thread& thread) { s.in_flight -= thread.kept.load(std::memory_order_relaxed); });
   s.waiting = waiting(state);
   s.settings.in_flight = in_flight_;
   s.settings.queue = queue_;
@@ -22,11 +26,32 @@ Bulkhead::Snapshot Bulkhead::snapshot() const {
   return s;
 }
 
+namespace {
+// Of what only its own thread changes.
+void add(std::atomic<int64_t>& own, int64_t by) {
+  own.store(own.load(std::memory_order_relaxed) + by, std::memory_order_relaxed);
+}
+}  // namespace
+
+Bulkhead::Thread* Bulkhead::here() {
+  const unsigned shard = detail::shard();
+  return shard < detail::kOwnShards ? &threads_.of(shard) : nullptr;
+}
+
 bool Bulkhead::try_enter() {
+  Thread* thread = here();
   uint64_t state = state_.load(std::memory_order_relaxed);
   const int64_t limit = in_flight_.load(std::memory_order_relaxed);
-  while (waiting(state) == 0 && under_way(state) < limit)
-    if (state_.compare_exchange_weak(state, state + 1, std::memory_order_acq_rel)) return true;
+  if (thread && waiting(state) == 0 && under_way(state) <= limit && thread->kept.load(std::memory_order_relaxed) > 0) {
+    add(thread->kept, -1);
+    add(thread->under_way, 1);
+    return true;
+  }
+  while (waiting(state) == 0 && under_way(state) < limit) {
+    if (!state_.compare_exchange_weak(state, state + 1, std::memory_order_acq_rel)) continue;
+    if (thread) add(thread->under_way, 1);
+    return true;
+  }
   return false;
 }
 
@@ -38,12 +63,37 @@ bool Bulkhead::take_place() {
 }
 
 void Bulkhead::leave(Duration served) {
-  if (served >= Duration::zero()) {
-    // Loops that meet here may lose one of their two samples, which a mean can bear.
-    const int64_t mean = mean_.load(std::memory_order_relaxed);
-    mean_.store(mean == 0 ? served.count() : mean + (served.count() - mean) / 16, std::memory_order_relaxed);
+  Thread* thread = here();
+  if (!thread) {
+    note(served);
+    return give_back(1);
   }
-  if (waiting(state_.fetch_sub(1, std::memory_order_acq_rel)) > 0) admit_waiting();
+  add(thread->under_way, -1);
+  const uint64_t state = state_.load(std::memory_order_relaxed);
+  const int64_t kept = thread->kept.load(std::memory_order_relaxed);
+  int64_t may_keep = 0;
+  if (waiting(state) == 0 && under_way(state) <= in_flight_.load(std::memory_order_relaxed))
+    may_keep = std::min(most_kept_.load(std::memory_order_relaxed), thread->under_way.load(std::memory_order_relaxed));
+  if (kept < may_keep) {
+    thread->kept.store(kept + 1, std::memory_order_relaxed);
+    if (++thread->ended % 8 == 0) note(served);  // a sample, for the same reason
+    return;
+  }
+  note(served);
+  thread->kept.store(may_keep, std::memory_order_relaxed);
+  give_back(kept - may_keep + 1);
+}
+
+void Bulkhead::note(Duration served) {
+  if (served < Duration::zero()) return;
+  // Threads that meet here may lose one of their two samples, which a mean can bear.
+  const int64_t mean = mean_.load(std::memory_order_relaxed);
+  mean_.store(mean == 0 ? served.count() : mean + (served.count() - mean) / 16, std::memory_order_relaxed);
+}
+
+void Bulkhead::give_back(int64_t places) {
+  if (places == 0) return;
+  if (waiting(state_.fetch_sub(static_cast<uint64_t>(places), std::memory_order_acq_rel)) > 0) admit_waiting();
 }
 
 void Bulkhead::admit_waiting() {
@@ -75,6 +125,8 @@ std::optional<Bulkhead::Entry> Bulkhead::decide(Context& ctx) {
 }
 
 bool Bulkhead::Turn::await_suspend(std::coroutine_handle<> who) {
+  // What this thread keeps is for others now, or for this call.
+  if (Thread* thread = bulkhead_.here()) bulkhead_.give_back(thread->kept.exchange(0, std::memory_order_relaxed));
   std::lock_guard lock(mutex_);
   if (std::optional<Entry> at_once = bulkhead_.decide(ctx_)) {
     entry_ = *at_once;
@@ -96,10 +148,15 @@ bool Bulkhead::Turn::await_suspend(std::coroutine_handle<> who) {
 }
 
 Bulkhead::Entry Bulkhead::Turn::await_resume() {
-  if (!queued_) return entry_;
-  std::lock_guard lock(mutex_);
-  if (entry_ == Entry::kCancelled) bulkhead_.state_.fetch_sub(kOneWaits);
-  return entry_;
+  Entry entry = entry_;
+  if (queued_) {
+    std::lock_guard lock(mutex_);
+    entry = entry_;
+    if (entry == Entry::kCancelled) bulkhead_.state_.fetch_sub(kOneWaits);
+  }
+  if (entry == Entry::kEntered)
+    if (Thread* thread = bulkhead_.here()) add(thread->under_way, 1);
+  return entry;
 }
 
 namespace {

@@ -270,9 +270,53 @@ TEST(LimitProperty, HoldsOverRandomHistories) {
   }
 }
 
-TEST(LimitThreads, NoPlaceIsGivenTwiceOrLostOverManyLoops) {
+// Of 130 places threads keep some for their next call, of 3 none.
+class LimitThreads : public ::testing::TestWithParam<int64_t> {};
+INSTANTIATE_TEST_SUITE_P(Of, LimitThreads, ::testing::Values(3, 130));
+
+TEST(LimitKept, APlaceThatAThreadKeepsGoesToWhoWaitsForItElsewhere) {
+  Bulkhead bulkhead(places(64, 10));
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(bulkhead.try_enter());
+  bulkhead.leave(1ms);  // two are under way here, and one place is kept
+  EXPECT_EQ(bulkhead.snapshot().in_flight, 2);
+  std::thread other([&] {
+    run([&](Context& ctx) -> Task<void> {
+      for (int i = 0; i < 61; ++i) EXPECT_TRUE(bulkhead.try_enter());
+      EXPECT_FALSE(bulkhead.try_enter());
+      for (int i = 0; i < 2; ++i) {
+        Bulkhead::Turn turn(bulkhead, ctx);
+        const Bulkhead::Entry entry = co_await turn;
+        EXPECT_EQ(entry, Bulkhead::Entry::kEntered);
+      }
+      for (int i = 0; i < 63; ++i) bulkhead.leave(1ms);
+    });
+  });
+  while (bulkhead.snapshot().waiting == 0) std::this_thread::yield();
+  bulkhead.leave(1ms);
+  other.join();
+  EXPECT_EQ(bulkhead.snapshot().in_flight, 1);
+  bulkhead.leave(1ms);
+  EXPECT_EQ(bulkhead.snapshot().in_flight, 0);
+  for (int i = 0; i < 64; ++i) EXPECT_TRUE(bulkhead.try_enter()) << i;
+  EXPECT_FALSE(bulkhead.try_enter());
+}
+
+TEST(LimitKept, NoneIsKeptPastALimitThatHasFallen) {
+  Bulkhead bulkhead(places(200, 0));
+  for (int i = 0; i < 100; ++i) ASSERT_TRUE(bulkhead.try_enter());
+  for (int i = 0; i < 3; ++i) bulkhead.leave(1ms);
+  bulkhead.set(places(70, 0));
+  EXPECT_FALSE(bulkhead.try_enter());
+  for (int i = 0; i < 28; ++i) bulkhead.leave(1ms);
+  EXPECT_EQ(bulkhead.snapshot().in_flight, 69);
+  EXPECT_TRUE(bulkhead.try_enter());
+  EXPECT_FALSE(bulkhead.try_enter());
+}
+
+TEST_P(LimitThreads, NoPlaceIsGivenTwiceOrLostOverManyLoops) {
   constexpr int kLoops = 4, kCalls = 3000;
-  constexpr int64_t kPlaces = 3;
+  const int64_t kPlaces = GetParam();
+  const auto at_once = static_cast<size_t>(kPlaces);  // of each loop, so that there are always some that wait
   std::atomic<int> under_way{0}, most{0}, ended{0}, refused{0}, cancelled{0};
   auto service = handler([&](Context& ctx, Call&) -> Task<Outcome> {
     const int now = ++under_way;
@@ -304,7 +348,7 @@ TEST(LimitThreads, NoPlaceIsGivenTwiceOrLostOverManyLoops) {
             ++(o.status.is_ok() ? ended : o.refused_by == RefusedBy::kLimit ? refused : cancelled);
             co_await leaver.join();
           });
-          while (scope.running() > 20) static_cast<void>(co_await yield(ctx));
+          while (scope.running() > at_once) static_cast<void>(co_await yield(ctx));
           if (i % 1000 == 0) memory->set(places(kPlaces, 1000));
         }
         co_await scope.join();

@@ -130,17 +130,17 @@ class RateLimited final : public Service {
     std::string limits, buffer;
     for (size_t i = 0; i < keys_.size(); ++i) {
       const RateLimitKeys::Taken taken = keys_[i]->take(keys_[i]->key_of(ctx, c, buffer), ctx.loop().now());
-      if (tells) add_limit(limits, told_[i].name, taken);
-      if (!taken.passes) return Task<Outcome>::ready(refuse(ctx, c, i, taken, limits));
+      if (tells) add_limit(limits, i, taken.bucket);
+      if (!taken.passes) return Task<Outcome>::ready(refuse(ctx, c, i, taken.bucket, limits));
     }
     return tells ? tell(ctx, c, fields(limits)) : next_->call(ctx, c);
   }
 
  private:
-  static void add_limit(std::string& limits, const std::string& name, const RateLimitKeys::Taken& taken) {
+  void add_limit(std::string& limits, size_t rule, const TokenBucket& bucket) const {
     if (!limits.empty()) limits += ", ";
-    limits +=
-        "\"" + name + "\";r=" + std::to_string(taken.left) + ";t=" + std::to_string(whole_seconds(taken.until_full));
+    limits += "\"" + told_[rule].name + "\";r=" + std::to_string(bucket.left(rules_[rule].burst)) +
+              ";t=" + std::to_string(whole_seconds(bucket.until_full(rules_[rule].rate)));
   }
   Metadata fields(const std::string& limits) const {
     Metadata all;
@@ -149,15 +149,16 @@ class RateLimited final : public Service {
     return all;
   }
 
-  Outcome refuse(Context& ctx, Call& c, size_t rule, const RateLimitKeys::Taken& taken, const std::string& limits) {
+  Outcome refuse(Context& ctx, Call& c, size_t rule, const TokenBucket& empty, const std::string& limits) const {
+    const Duration wait = empty.until_next(rules_[rule].rate, rules_[rule].burst);
     std::string buffer;
     for (size_t i = 0; i < rule; ++i) keys_[i]->give_back(keys_[i]->key_of(ctx, c, buffer));
     char rate[40];
     std::snprintf(rate, sizeof rate, "%.6g", rules_[rule].rate);
     std::string text = "rate limit \"" + told_[rule].name + "\": more than " + rate + " calls a second, after " +
-                       std::to_string(rules_[rule].burst) + " at once; ask again in " + show_duration(taken.until_next);
+                       std::to_string(rules_[rule].burst) + " at once; ask again in " + show_duration(wait);
     report(ctx, Event(Event::Kind::kRateLimited, "", c.method->name, text));
-    Outcome outcome = try_later(std::move(text), taken.until_next);
+    Outcome outcome = try_later(std::move(text), wait);
     if (!limits.empty())
       for (Metadata::Entry e : fields(limits)) outcome.trailers.add(e.name, e.value);
     return outcome;

@@ -121,9 +121,7 @@ RateLimitKeys::Taken RateLimitKeys::take(std::string_view key, Time now) {
     std::lock_guard lock(part.mutex);
     TokenBucket& bucket = entry(part, key).bucket;
     taken.passes = bucket.take(rate, burst, now);
-    taken.left = bucket.left(burst);
-    taken.until_next = bucket.until_next(rate, burst);
-    taken.until_full = bucket.until_full(rate);
+    taken.bucket = bucket;
   }
   if (!taken.passes) refused_.fetch_add(1, std::memory_order_relaxed);
   return taken;

@@ -26,8 +26,7 @@ class RateLimitKeys {
 
   struct Taken {
     bool passes = false;
-    int64_t left = 0;
-    Duration until_next{}, until_full{};
+    TokenBucket bucket;  // as it is now
   };
   // From any thread, as give_back().
   Taken take(std::string_view key, Time now);

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <fstream>
+#include <thread>
 
 #include "duplex/runtime/channel.h"
 #include "duplex/service/pipe.h"
@@ -55,6 +56,34 @@ TEST(Laws, Law1_EveryWaitHearsItsContext) {
         }
       },
       kVirtual);
+}
+
+// A REST body that has come in part is there for who asks again.
+TEST(Laws, Law1_ACancelledNextOfARestBodyTookNothing) {
+  std::atomic<bool> gave_up{false};
+  auto service = std::make_shared<talk::v1::TalkService>();
+  Server server(talk::v1::Pair::quiet());
+  server.listen("127.0.0.1:0").serve(service).use(filter([&](Context& ctx, Call& c, Service& next) -> Task<Outcome> {
+    Context brief(ctx);
+    Scope scope(ctx);
+    scope.spawn([&](Context& mine) -> Task<void> {
+      static_cast<void>(co_await sleep(mine, 20ms));  // the first half is there by now, or it is read in one
+      brief.cancel(Status::aborted("no longer"));
+    });
+    NextResult none = co_await c.in->next(brief);
+    co_await scope.join();
+    EXPECT_EQ(none.error().code(), Code::kAborted);
+    gave_up = true;
+    co_return co_await next.call(ctx, c);
+  }));
+  Status started = server.start();
+  ASSERT_TRUE(started.is_ok());
+  Peer1 peer(server.addresses()[0]);
+  peer.send(
+      "POST /v1/say HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 14\r\n\r\n{\"name\"");
+  while (!gave_up) std::this_thread::yield();
+  peer.send(":\"Ada\"}");
+  EXPECT_TRUE(has(peer.read_answer(), "hello Ada"));
 }
 
 TEST(Laws, Law1_ACancelledNextTookNothing) {

@@ -112,6 +112,21 @@ TEST(Overload, ARestCallerGets429AndRetryAfter) {
   });
 }
 
+TEST(Overload, IsToldToACallerWhoseRequestHasNotCome) {
+  Overloaded bed(one_call_at_a_time(1s));
+  while_busy(bed, [&](TalkClient&) {
+    Peer1 http1(bed.address);
+    const std::string answer =
+        http1.ask("POST", "/v1/say", "content-type: application/json\r\ncontent-length: 1000000\r\n");
+    EXPECT_TRUE(answer.starts_with("HTTP/1.1 429 ")) << answer;
+    Fd fd = dial(bed.address);
+    Peer2 http2(fd.get());
+    const int32_t id = http2.request("", false, {{":path", "/talk.v1.Talk/Say"}});
+    ASSERT_TRUE(http2.until_closed(id));
+    EXPECT_EQ(http2.streams[id]->fields["grpc-status"], "8");
+  });
+}
+
 TEST(Overload, WhoLooksAfterTheServerIsNeverShed) {
   Overloaded bed(one_call_at_a_time(1s));
   while_busy(bed, [&](TalkClient&) {

@@ -334,13 +334,17 @@ class Peer1 {
       octets.remove_prefix(static_cast<size_t>(n));
     }
   }
-  // Asks, and returns the answer, head and body, which must have a content-length.
+  // Asks, and returns the answer.
   std::string ask(std::string_view method, std::string_view path, std::string_view fields = "",
                   std::string_view body = "") {
     std::string request =
         std::string(method) + " " + std::string(path) + " HTTP/1.1\r\nhost: x\r\n" + std::string(fields);
     if (!body.empty()) request += "content-length: " + std::to_string(body.size()) + "\r\n";
     send(request + "\r\n" + std::string(body));
+    return read_answer();
+  }
+  // One answer, head and body, which must have a content-length.
+  std::string read_answer() {
     while (got_.find("\r\n\r\n") == got_.npos)
       if (!read_some()) return "(ended) " + got_;
     size_t size = got_.find("\r\n\r\n") + 4;

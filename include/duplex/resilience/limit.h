@@ -11,6 +11,7 @@
 #include <optional>
 #include <string>
 
+#include "duplex/base/metrics.h"
 #include "duplex/config/table.h"
 #include "duplex/runtime/channel.h"
 #include "duplex/service/service.h"
@@ -43,10 +44,10 @@ class Bulkhead {
   };
   Snapshot snapshot() const;
 
-  // Takes a place if one is free and nobody waits for it. From any thread; about as much as one atomic instruction.
+  // Takes a place if one is free and nobody waits for it. From any thread.
   bool try_enter();
-  // Gives a place back, to the call that has waited longest if there is one. `served`: how long the call was under way;
-  // negative if that tells nothing about the next ones, as with a stream.
+  // Gives a place back, to the call that has waited longest if there is one. On the thread that took it. `served`: how
+  // long the call was under way; negative if that tells nothing about the next ones, as with a stream.
   void leave(Duration served);
 
   enum class Entry : uint8_t {
@@ -77,12 +78,25 @@ class Bulkhead {
   static int64_t under_way(uint64_t state) { return static_cast<int64_t>(state & (kOneWaits - 1)); }
   static int64_t waiting(uint64_t state) { return static_cast<int64_t>(state / kOneWaits); }
 
-  bool take_place();                          // counts one more under way if there is room
+  // A place that was given back may stay with its thread, for the next call there, so that threads do not meet at one
+  // cache line twice a call. There are at most as many of them as the thread has calls under way, and few against all
+  // places; others may find the last of these taken for as long as such a call takes. Kept ones count as under way.
+  struct alignas(64) Thread {
+    std::atomic<int64_t> kept{0}, under_way{0};
+    uint32_t ended = 0;
+  };
+  static constexpr int64_t kMostKept = 4, kPlacesForOneKept = 64;
+
+  Thread* here();     // null: more threads than have one of their own
+  bool take_place();  // counts one more under way if there is room
+  void give_back(int64_t places);
+  void note(Duration served);
   std::optional<Entry> decide(Context& ctx);  // what can be told at once, with mutex_ held; nullopt: it may wait
   void admit_waiting();
 
   std::atomic<uint64_t> state_{0};
-  std::atomic<int64_t> in_flight_{0}, queue_{0};
+  std::atomic<int64_t> in_flight_{0}, queue_{0}, most_kept_{0};
+  detail::Sharded<Thread> threads_;
   std::atomic<int64_t> mean_{0};  // ns; 0: no call has ended yet
   std::atomic<uint64_t> refused_{0};
   std::mutex mutex_;
