@@ -63,7 +63,7 @@ Task<void> Dispatcher::serve(Context& ctx, http::Exchange& x) {
       bool unary = !method.caller_streams && !method.service_streams;
       if (unary && settings_.timeout > Duration::zero() && !head.fields.find("grpc-timeout"))
         ctx.set_deadline(after(ctx.loop().now(), settings_.timeout));
-      return grpc::serve(ctx, x, *found->second.method, *found->second.chain,
+      return grpc::serve(ctx, x, *type, method, *found->second.chain,
                          grpc::ServerSettings{.max_message = settings_.max_message, .observe = &settings_.observe});
     }
     grpc::answer_unknown(x);

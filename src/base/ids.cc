@@ -26,7 +26,7 @@ class Generator {
   }
 
  private:
-  void seed() {
+  [[gnu::noinline, gnu::cold]] void seed() {
     // Up to 256 octets come whole, or not at all before the kernel has gathered entropy at boot.
     while (getrandom(state_.data(), sizeof state_, 0) != static_cast<ssize_t>(sizeof state_))
       if (errno != EINTR) std::abort();
@@ -39,14 +39,8 @@ class Generator {
 
 constinit thread_local Generator generator;
 
-// Eight hex digits of 32 bits at once: a nibble an octet, then to each its digit.
-uint64_t hex_digits(uint64_t value) {
-  value = (value | value << 16) & 0x0000ffff0000ffffu;
-  value = (value | value << 8) & 0x00ff00ff00ff00ffu;
-  value = (value | value << 4) & 0x0f0f0f0f0f0f0f0fu;
-  uint64_t letters = ((value + 0x0606060606060606u) >> 4) & 0x0101010101010101u;
-  return __builtin_bswap64(value + 0x3030303030303030u + letters * ('a' - '0' - 10));
-}
+using Octets [[gnu::vector_size(16)]] = uint8_t;
+using Words [[gnu::vector_size(16)]] = uint64_t;
 
 std::string uuid_text(uint64_t high, uint64_t low) {
   char hex[32];
@@ -67,14 +61,18 @@ uint64_t variant_of(uint64_t low) { return (low & 0x3fffffffffffffffu) | kVarian
 
 uint64_t fast_random() { return generator.next(); }
 
+// All sixteen digits at once: the nibbles of each octet beside each other, then to each its digit.
 char* write_hex(char* to, uint64_t value) {
   static_assert(std::endian::native == std::endian::little);
-  const uint64_t high = hex_digits(value >> 32), low = hex_digits(value & 0xffffffffu);
-  std::memcpy(to, &high, 8);
-  std::memcpy(to + 8, &low, 8);
-  return to + 16;
+  constexpr uint64_t kLow = 0x0f0f0f0f0f0f0f0fu;
+  const uint64_t octets = __builtin_bswap64(value);
+  const auto high = std::bit_cast<Octets>(Words{octets >> 4 & kLow, 0});
+  const auto low = std::bit_cast<Octets>(Words{octets & kLow, 0});
+  const Octets nibbles = __builtin_shufflevector(high, low, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+  const Octets digits = nibbles + '0' + (Octets(nibbles > 9) & ('a' - '0' - 10));
+  std::memcpy(to, &digits, sizeof digits);
+  return to + sizeof digits;
 }
-
 std::optional<uint64_t> parse_hex(std::string_view digits) {
   if (digits.size() != 16) return std::nullopt;
   uint64_t value = 0;

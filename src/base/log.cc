@@ -69,9 +69,8 @@ Logger::Logger(LogSink& sink, std::string_view service_name, LogLevel level)
 LogBuffer::LogBuffer(Logger& logger, size_t capacity)
     : logger_(logger), capacity_(std::max(capacity, kMaxLine)), data_(std::make_unique<char[]>(capacity_)) {}
 
-char* LogBuffer::write_time(char* to, std::chrono::system_clock::time_point when) {
+std::string_view LogBuffer::time_text(std::chrono::system_clock::time_point when) {
   using namespace std::chrono;
-  if (when == time_written_) return put(to, {time_text_, sizeof time_text_});  // a turn's lines share its clock
   int64_t micros = floor<microseconds>(when.time_since_epoch()).count();
   int64_t second = micros / 1'000'000 - (micros % 1'000'000 < 0);
   if (second != second_) {
@@ -80,8 +79,22 @@ char* LogBuffer::write_time(char* to, std::chrono::system_clock::time_point when
   }
   auto rest = static_cast<unsigned>(micros - second * 1'000'000);
   for (size_t i = sizeof time_text_; i-- > kSecondText; rest /= 10) time_text_[i] = static_cast<char>('0' + rest % 10);
-  time_written_ = when;
-  return put(to, {time_text_, sizeof time_text_});
+  return {time_text_, sizeof time_text_};
+}
+
+void LogBuffer::write_start(LogLevel level, std::chrono::system_clock::time_point when, std::string_view message) {
+  start_ = R"({"@timestamp":")";
+  start_ += time_text(when);
+  start_ += level_fields(level);
+  std::string_view shown = message.substr(0, kMessage);
+  const size_t size = start_.size();
+  start_.resize(size + kJsonTextGrowth * shown.size());
+  start_.resize(static_cast<size_t>(write_json_text(start_.data() + size, shown) - start_.data()));
+  if (message.size() > kMessage) start_ += kCut;
+  start_ += logger_.common_;
+  start_when_ = when;
+  start_level_ = level;
+  start_message_ = message;
 }
 
 LogLine LogBuffer::line(LogLevel level, std::chrono::system_clock::time_point when, std::string_view message) {
@@ -101,15 +114,11 @@ LogLine LogBuffer::line(LogLevel level, std::chrono::system_clock::time_point wh
 }
 
 LogLine LogBuffer::start(LogLevel level, std::chrono::system_clock::time_point when, std::string_view message) {
+  if (start_.empty() || when != start_when_ || level != start_level_ || message != start_message_)
+    write_start(level, when, message);
   char* at = data_.get() + size_;
   char* limit = at + kMaxLine - kEnd;
-  at = put(at, R"({"@timestamp":")");
-  at = write_time(at, when);
-  at = put(at, level_fields(level));
-  at = write_json_text(at, message.substr(0, kMessage));
-  if (message.size() > kMessage) at = put(at, kCut);
-  at = put(at, logger_.common_);
-  return {this, at, limit};
+  return {this, put(at, start_), limit};
 }
 
 void LogBuffer::flush() {

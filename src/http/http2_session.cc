@@ -148,8 +148,9 @@ Http2Stream* Http2Session::make_stream(int32_t id) {
 
 void Http2Session::recycle(Http2Stream& stream) {
   if (stream.in_use_ || !stream.network_closed_ || stream.queued_) return;
-  took(stream, stream.owed_);  // of one that nobody took; for the others nothing is left
+  if (stream.owed_) took(stream, stream.owed_);  // of one that nobody took
   if (latest_ == &stream) latest_ = nullptr;
+  if (receiving_ == &stream) receiving_ = nullptr;
   --live_;
   stream.shrink();
   spare_.push_back(&stream);
@@ -160,6 +161,7 @@ int Http2Session::on_begin_headers(nghttp2_session* session, const nghttp2_frame
   auto& self = *static_cast<Http2Session*>(user);
   const bool request = self.role_ == Role::kServer && frame->headers.cat == NGHTTP2_HCAT_REQUEST;
   Http2Stream* stream = request ? nullptr : self.stream_of(frame->hd.stream_id);
+  self.receiving_ = stream;
   if (stream) {  // a response's head, an interim head, or trailers
     stream->head_pending_ = !stream->has_head_;
     if (stream->head_pending_) {
@@ -170,16 +172,16 @@ int Http2Session::on_begin_headers(nghttp2_session* session, const nghttp2_frame
   }
   if (!request) return 0;
   stream = self.make_stream(frame->hd.stream_id);
-  self.latest_ = stream;
+  self.latest_ = self.receiving_ = stream;
   stream->head_pending_ = true;
   nghttp2_session_set_stream_user_data(session, frame->hd.stream_id, stream);
   return 0;
 }
 
-int Http2Session::on_header(nghttp2_session*, const nghttp2_frame* frame, const uint8_t* name, size_t name_size,
+int Http2Session::on_header(nghttp2_session*, const nghttp2_frame*, const uint8_t* name, size_t name_size,
                             const uint8_t* value, size_t value_size, uint8_t, void* user) {
   auto& self = *static_cast<Http2Session*>(user);
-  Http2Stream* stream = self.stream_of(frame->hd.stream_id);
+  Http2Stream* stream = self.receiving_;
   if (!stream || name_size == 0) return 0;
   std::string_view n = text(name, name_size), v = text(value, value_size);
   if (name[0] == ':') {  // in a head only: nghttp2 lets none into trailers
@@ -460,7 +462,7 @@ void Http2Session::release(Http2Stream& stream) {
     else if (!stream.in_ended_ && role_ == Role::kServer && !std::exchange(stream.reset_after_end_, true))
       ++resets_due_;
   }
-  took(stream, stream.owed_);
+  if (stream.owed_) took(stream, stream.owed_);
   stream.in_use_ = false;
   recycle(stream);
 }

@@ -128,11 +128,13 @@ class Http2Session final : public SocketIo {
   bool over_ = false, draining_ = false;
   Status why_over_;
   Http2Stream* latest_ = nullptr;  // whose frame came last: mostly the next one's too
-  size_t resets_due_ = 0;          // streams with reset_after_end_
-  size_t live_ = 0;                // streams open on the network or in use above
-  size_t unread_ = 0;              // octets in streams' bodies
-  size_t held_credit_ = 0;         // connection credit held while too much is unread
-  size_t due_credit_ = 0;          // connection credit to return when the batch has been parsed
+  Http2Stream* receiving_ =
+      nullptr;              // whose header block came last: its frames follow each other (RFC 9113 section 4.3)
+  size_t resets_due_ = 0;   // streams with reset_after_end_
+  size_t live_ = 0;         // streams open on the network or in use above
+  size_t unread_ = 0;       // octets in streams' bodies
+  size_t held_credit_ = 0;  // connection credit held while too much is unread
+  size_t due_credit_ = 0;   // connection credit to return when the batch has been parsed
   uint64_t octets_in_ = 0;
   std::vector<Http2Stream*> starting_;
   std::vector<std::unique_ptr<Http2Stream>> all_;

@@ -139,10 +139,10 @@ struct Refusal {
 };
 
 // Sets the deadline that the call brings.
-Refusal begin(Context& ctx, const Metadata& fields) {
+Refusal begin(Context& ctx, std::string_view type, const Metadata& fields) {
   Refusal refusal;
-  if (auto type = fields.find("content-type"); type && !is_grpc_proto(*type)) {
-    refusal.status = Status::unimplemented("messages of content-type " + std::string(type->substr(0, 100)) +
+  if (!is_grpc_proto(type)) {
+    refusal.status = Status::unimplemented("messages of content-type " + std::string(type.substr(0, 100)) +
                                            " are not taken; send application/grpc or application/grpc+proto");
     refusal.http = 415;
   } else if (auto encoding = fields.find("grpc-encoding"); encoding && *encoding != "identity") {
@@ -182,7 +182,8 @@ void answer_unknown(http::Exchange& x) {
   refuse(x, Status::unimplemented("no method " + path + " here"));
 }
 
-Task<void> serve(Context& ctx, http::Exchange& x, const Method& method, Service& service, ServerSettings settings) {
+Task<void> serve(Context& ctx, http::Exchange& x, std::string_view content_type, const Method& method, Service& service,
+                 ServerSettings settings) {
   const Metadata& fields = x.head().fields;
   ctx.set_label(&method.label);
   if (x.head().method != "POST") {
@@ -193,7 +194,7 @@ Task<void> serve(Context& ctx, http::Exchange& x, const Method& method, Service&
   }
   Peer peer(x.peer(), "grpc");
   ctx.put(peer);
-  Refusal refusal = begin(ctx, fields);
+  Refusal refusal = begin(ctx, content_type, fields);
   Result<Metadata> metadata = metadata_of(fields);
   if (refusal.status.is_ok() && !metadata) refusal.status = metadata.error();
   if (!refusal.status.is_ok()) {

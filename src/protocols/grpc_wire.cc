@@ -245,13 +245,14 @@ Result<std::optional<Message>> Deframer::poll() {
     if (chunk_.size() >= kPrefix) {
       if (Status s = read_prefix(chunk_.data()); !s.is_ok()) return s;
       if (chunk_.size() >= wanted_) {
-        Message message(chunk_.slice(kPrefix, wanted_ - kPrefix));
-        if (chunk_.size() == wanted_)
-          chunk_ = Bytes();
-        else
-          chunk_.remove_prefix(wanted_);
         x_.consumed(wanted_);
-        return std::optional<Message>(std::move(message));
+        if (chunk_.size() == wanted_) {
+          chunk_.remove_prefix(kPrefix);
+          return std::optional<Message>(std::in_place, std::move(chunk_));
+        }
+        Bytes message = chunk_.slice(kPrefix, wanted_ - kPrefix);
+        chunk_.remove_prefix(wanted_);
+        return std::optional<Message>(std::in_place, std::move(message));
       }
     }
     // A message in pieces: its credit returns as they come, or it would never be whole (law 5).

@@ -2,6 +2,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <utility>
 
 namespace duplex {
 
@@ -51,22 +52,23 @@ void Context::cancel(const Status& why) {
 void* Context::find_slot(const void* tag) const {
   for (const Context* c = this; c; c = c->parent_) {
     for (size_t i = 0; i < c->slot_count_; ++i)
-      if (c->slots_[i].tag == tag) return c->slots_[i].value;
+      if (c->slots_[i].tag == tag && c->slots_[i].value) return c->slots_[i].value;
     for (const Slot& slot : c->more_slots_)
-      if (slot.tag == tag) return slot.value;
+      if (slot.tag == tag && slot.value) return slot.value;
   }
   return nullptr;
 }
 
-void Context::put_slot(const void* tag, void* value) {
+void* Context::put_slot(const void* tag, void* value) {
   for (size_t i = 0; i < slot_count_; ++i)
-    if (slots_[i].tag == tag) return void(slots_[i].value = value);
+    if (slots_[i].tag == tag) return std::exchange(slots_[i].value, value);
   for (Slot& slot : more_slots_)
-    if (slot.tag == tag) return void(slot.value = value);
+    if (slot.tag == tag) return std::exchange(slot.value, value);
   if (slot_count_ < std::size(slots_))
     slots_[slot_count_++] = {tag, value};
   else
     more_slots_.push_back({tag, value});
+  return nullptr;
 }
 
 const Call& Context::call() const {

@@ -12,11 +12,8 @@ namespace {
 // The call's trace in its Context; what was there before when the call is over, since the trace ends with this frame.
 class Placed {
  public:
-  Placed(Context& ctx, TraceContext& trace) : ctx_(ctx), before_(ctx.find<TraceContext>()) { ctx.put(trace); }
-  ~Placed() {
-    static TraceContext none;
-    ctx_.put(before_ ? *before_ : none);
-  }
+  Placed(Context& ctx, TraceContext& trace) : ctx_(ctx), before_(ctx.exchange(&trace)) {}
+  ~Placed() { ctx_.exchange(before_); }
   Placed(const Placed&) = delete;
   Placed& operator=(const Placed&) = delete;
 

@@ -89,7 +89,8 @@ class Wire final : private http::Handler {
   Task<void> serve(Context& ctx, http::Exchange& x) override {
     progress_at_start = ctx.loop().progress();
     whole_at_start = x.ended() && !x.body().empty();
-    co_await grpc::serve(ctx, x, method_, *service_, grpc::ServerSettings());
+    std::string_view type = x.head().fields.find("content-type").value_or("application/grpc");
+    co_await grpc::serve(ctx, x, type, method_, *service_, grpc::ServerSettings());
     progress_at_end = ctx.loop().progress();
   }
   Method method_;

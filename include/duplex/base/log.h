@@ -152,7 +152,8 @@ class LogBuffer {
  private:
   friend class LogLine;
   LogLine start(LogLevel level, std::chrono::system_clock::time_point when, std::string_view message);
-  char* write_time(char* to, std::chrono::system_clock::time_point when);
+  void write_start(LogLevel level, std::chrono::system_clock::time_point when, std::string_view message);
+  std::string_view time_text(std::chrono::system_clock::time_point when);
 
   Logger& logger_;
   const size_t capacity_;
@@ -162,7 +163,10 @@ class LogBuffer {
   int64_t second_ = INT64_MIN;
   static constexpr size_t kSecondText = 20;
   char time_text_[kSecondText + 6];  // "2026-11-24T16:32:17." and six digits
-  std::chrono::system_clock::time_point time_written_ = std::chrono::system_clock::time_point::min();
+  // How the last line began: mostly the next one does too, since the calls of a turn share its clock.
+  std::string start_, start_message_;
+  std::chrono::system_clock::time_point start_when_;
+  LogLevel start_level_{};
 };
 
 }  // namespace duplex

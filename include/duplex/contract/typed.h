@@ -210,25 +210,28 @@ class Reused {
 // serve(): one call of a handler's method, in its four shapes. Each method has a frame of its own size.
 template <class S, class In, class Out>
 Task<Outcome> serve(Context& ctx, Call& call, S& service, Task<Result<Out>> (S::*method)(Context&, const In&)) {
-  Result<Message> request = co_await detail::one_message(ctx, call);
+  Task<Result<Message>> request_task = detail::one_message(ctx, call);
+  Result<Message>& request = co_await request_task.in_place();
   if (!request) co_return request.error();
   detail::Reused<In> in;
   if (Status s = in.parse(*request); !s.is_ok()) co_return s;
-  *request = Message();
+  request->bytes = Bytes();
   Task<Result<Out>> answer = (service.*method)(ctx, *in);
   const Result<Out>& out = co_await answer.in_place();
   if (!out) co_return out.error();
-  co_return co_await reply(ctx, call, *out);
+  Task<Outcome> told = reply(ctx, call, *out);
+  co_return std::move(co_await told.in_place());
 }
 
 template <class S, class In, class Out>
 Task<Outcome> serve(Context& ctx, Call& call, S& service,
                     Task<Status> (S::*method)(Context&, const In&, Writer<Out>&)) {
-  Result<Message> request = co_await detail::one_message(ctx, call);
+  Task<Result<Message>> request_task = detail::one_message(ctx, call);
+  Result<Message>& request = co_await request_task.in_place();
   if (!request) co_return request.error();
   detail::Reused<In> in;
   if (Status s = in.parse(*request); !s.is_ok()) co_return s;
-  *request = Message();
+  request->bytes = Bytes();
   Writer<Out> out(*call.out);
   co_return co_await (service.*method)(ctx, *in, out);
 }
@@ -239,7 +242,8 @@ Task<Outcome> serve(Context& ctx, Call& call, S& service, Task<Result<Out>> (S::
   Task<Result<Out>> answer = (service.*method)(ctx, in);
   const Result<Out>& out = co_await answer.in_place();
   if (!out) co_return out.error();
-  co_return co_await reply(ctx, call, *out);
+  Task<Outcome> told = reply(ctx, call, *out);
+  co_return std::move(co_await told.in_place());
 }
 
 template <class S, class In, class Out>

@@ -20,8 +20,9 @@ bool is_grpc(std::string_view content_type);
 // Of the others: is it messages of protobuf? serve() answers 415 and UNIMPLEMENTED to those that are not.
 bool is_grpc_proto(std::string_view content_type);
 
-// Serves one exchange of a known method through `service`, to the last word.
-Task<void> serve(Context& ctx, http::Exchange& x, const Method& method, Service& service, ServerSettings settings);
+// Serves one exchange of a known method through `service`, to the last word. `content_type` is that of its head.
+Task<void> serve(Context& ctx, http::Exchange& x, std::string_view content_type, const Method& method, Service& service,
+                 ServerSettings settings);
 // Answers an exchange whose path is no method of ours.
 void answer_unknown(http::Exchange& x);
 

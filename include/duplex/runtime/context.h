@@ -52,10 +52,16 @@ class Context final : private ContextTag, private Timer {
   T* find() const {
     return static_cast<T*>(find_slot(&kTag<T>));
   }
-  // Borrowed: `value` outlives this Context.
+  // Borrowed: `value` outlives this Context, or is taken out of it again by exchange().
   template <class T>
   void put(T& value) {
     put_slot(&kTag<T>, &value);
+  }
+  // Puts `value` here and gives what was put here before, null if nothing; null for `value`: what is further out is
+  // found again.
+  template <class T>
+  T* exchange(T* value) {
+    return static_cast<T*>(put_slot(&kTag<T>, value));
   }
 
   // What the watchdog and a stuck stop name: the method this works for; inherited.
@@ -81,7 +87,7 @@ class Context final : private ContextTag, private Timer {
     void* value;
   };
   void* find_slot(const void* tag) const;
-  void put_slot(const void* tag, void* value);
+  void* put_slot(const void* tag, void* value);  // gives what was there
   void fire() override;
 
   Loop& loop_;
