@@ -53,7 +53,7 @@ Task<NextResult> Replay::Reader::next(Context& ctx) {
   if (replay_.pulling_) return pull(ctx);
   if (replay_.owner_) return replay_.in_.next(ctx);  // nobody else will ask for it
   Task<NextResult> asked = replay_.in_.next(ctx);
-  if (asked.has_value()) return Task<NextResult>::ready(taken(duplex::detail::take_ready(asked)));
+  if (asked.has_value()) return Task<NextResult>::ready(taken(std::move(duplex::detail::ready_value(asked))));
   return pull_later(std::move(asked));
 }
 
