@@ -3,18 +3,21 @@
 #include "duplex/contract/http_status.h"
 #include "protocols/both_ways.h"
 #include "protocols/callee.h"
+#include "protocols/grpc_wire.h"
 #include "protocols/http_fields.h"
 
 namespace duplex::plain {
 namespace {
 
-http::Head head_of(const Call& call, const std::string& authority) {
+http::Head head_of(const Context& ctx, const Call& call, const std::string& authority) {
   http::Head head;
   head.method = call.metadata.find(":method").value_or("GET");
   head.target = call.metadata.find(":path").value_or("/");
   head.authority = call.metadata.find(":authority").value_or(authority);
   head.scheme = "http";
   if (auto length = call.metadata.find("content-length")) head.fields.add("content-length", *length);
+  // What is left now, after the wait for a connection, in the one form that services of all protocols here read.
+  if (ctx.deadline() != kNever) head.fields.add("grpc-timeout", grpc::format_timeout(ctx.remaining()));
   add_plain_fields(head.fields, call.metadata);
   return head;
 }
@@ -64,7 +67,7 @@ Client::Client(http::Pool& pool, ClientSettings settings)
 Client::~Client() = default;
 
 Task<Outcome> Client::call(Context& ctx, Call& c) {
-  auto make_head = [&] { return head_of(c, callee_->authority()); };
+  auto make_head = [&] { return head_of(ctx, c, callee_->authority()); };
   if (!c.method->caller_streams) {  // one message, or none: no child task
     Result<std::optional<Message>> m = co_await c.in->next(ctx);
     if (!m) co_return Outcome::never_sent(m.error());

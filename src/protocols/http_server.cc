@@ -3,6 +3,7 @@
 #include <charconv>
 
 #include "duplex/protocols/rest_server.h"
+#include "protocols/grpc_wire.h"
 #include "protocols/http_fields.h"
 
 namespace duplex::plain {
@@ -95,6 +96,9 @@ Task<void> serve(Context& ctx, http::Exchange& x, const Method& method, Service&
   metadata.add(":authority", x.head().authority);
   for (Metadata::Entry e : variables) metadata.add(e.name, e.value);
   for (Metadata::Entry e : x.head().fields) metadata.add(e.name, e.value);
+  // A caller that says how long it waits; what is no such time is somebody else's field.
+  if (auto text = x.head().fields.find("grpc-timeout"))
+    if (auto timeout = grpc::parse_timeout(*text)) ctx.set_deadline(after(ctx.loop().now(), *timeout));
   Peer peer(x.peer(), "http");
   ctx.put(peer);
   In in(x);

@@ -68,8 +68,9 @@ Time Retry::attempts_deadline(const Run& run) const {
 void Retry::note_timeout(Run& run, const Context& own, Outcome& outcome) const {
   run.timed_out = !outcome.status.is_ok() && own.cancelled() && own.deadline() < run.ctx.deadline();
   if (run.timed_out)
-    outcome.status = Status::deadline_exceeded("an attempt took longer than " + show_duration(settings_.per_try) +
-                                               ", which is all that per_try gives it");
+    outcome.status =
+        Status::deadline_exceeded(peer_ + ": an attempt took longer than " + show_duration(settings_.per_try) +
+                                  ", which is all that per_try gives it");
 }
 
 // Is it a failure that another attempt may mend?

@@ -265,7 +265,7 @@ TEST(Retry, TheLastAttemptThatTakesTooLongSaysSo) {
   s.per_try = 50ms;
   TestCall call({is_silent()});
   EXPECT_EQ(call.made_with(filter_of(s)).status.to_string(),
-            "DEADLINE_EXCEEDED: an attempt took longer than 50ms, which is all that per_try gives it");
+            "DEADLINE_EXCEEDED: payments: an attempt took longer than 50ms, which is all that per_try gives it");
   EXPECT_EQ(call.took, 200);
 }
 

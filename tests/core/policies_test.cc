@@ -6,6 +6,7 @@
 #include "app/all_policies.h"
 #include "duplex/app/configured.h"
 #include "duplex/client/route.h"
+#include "duplex/protocols/http_client.h"
 #include "duplex/runtime/run.h"
 #include "duplex/service/pipe.h"
 #include "talk_service.h"
@@ -216,6 +217,37 @@ TEST_F(PoliciesTest, ThePageOfPeersShowsWhatPoliciesKnow) {
   // Who does not come from this machine does not learn where the peers are.
   EXPECT_TRUE(browser.ask("GET", "/debug/peers", "X-Forwarded-For: 203.0.113.7\r\n").starts_with("HTTP/1.1 403 "));
   EXPECT_TRUE(front.stop());
+}
+
+// Each hop leaves the next one less time, over plain HTTP as over gRPC and REST.
+TEST(Deadlines, TravelOverPlainHttpAndShrink) {
+  std::vector<Duration> left;
+  Server::Settings settings = Pair::quiet();
+  settings.loops = 1;
+  Server far(settings), near(settings);
+  far.listen("127.0.0.1:0").route("GET /x", [&](Context& ctx, Call&) -> Task<Outcome> {
+    left.push_back(ctx.remaining());
+    co_return Outcome();
+  });
+  ASSERT_TRUE(far.start().is_ok());
+  Client to_far(Client::Settings{.name = "far", .address = far.addresses()[0], .protocol = Protocol::kRest});
+  near.listen("127.0.0.1:0").route("GET /x", [&](Context& ctx, Call&) -> Task<Outcome> {
+    left.push_back(ctx.remaining());
+    co_return (co_await plain::fetch(to_far, ctx, plain::Request("GET", "/x"))).error();
+  });
+  ASSERT_TRUE(near.start().is_ok());
+  Client to_near(Client::Settings{.name = "near", .address = near.addresses()[0], .protocol = Protocol::kRest});
+  Result<plain::Answer> answer = run([&](Context& ctx) -> Task<Result<plain::Answer>> {
+    Context bounded(ctx, 5s);
+    plain::Request request("GET", "/x");
+    co_return co_await plain::fetch(to_near, bounded, request);
+  });
+  ASSERT_TRUE(answer) << answer.error().to_string();
+  EXPECT_EQ(answer->status, 200);
+  ASSERT_EQ(left.size(), 2u);
+  EXPECT_LE(left[0], 5s);
+  EXPECT_LE(left[1], left[0]);
+  EXPECT_GT(left[1], 0s);
 }
 
 // What `bench policy` measures is at work.
