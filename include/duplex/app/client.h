@@ -38,7 +38,7 @@ class Client final : public Service {
     size_t max_message = 4 << 20;  // octets of one reply message: RESOURCE_EXHAUSTED past it
     std::string authority{};       // "host"; empty: the address
     client::BalanceSettings balance{};
-    http::PoolSettings pool{};     // connect timeout, backoff, limits; its version comes from http_version
+    http::PoolSettings pool{};  // connect timeout, backoff, limits; its version comes from http_version
   };
   explicit Client(Settings settings);
   ~Client() override;
