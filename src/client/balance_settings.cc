@@ -89,6 +89,8 @@ Status check(const std::string& peer, const BalanceSettings& settings) {
     if (Result<std::string> key = hash_key().parse(settings.hash); !key)
       return Status::invalid_argument(peer + ": balance.hash: " + key.error().message());
   }
+  if (settings.eject && (settings.eject->lasts <= Duration::zero() || settings.eject->consecutive < 1))
+    return Status::invalid_argument(peer + ": balance.eject: consecutive and for are above 0");
   if (settings.health)
     if (Result<std::string> question = health_question().parse(settings.health->check); !question)
       return Status::invalid_argument(peer + ": balance.health.check: " + question.error().message());
