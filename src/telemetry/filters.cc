@@ -10,10 +10,15 @@ namespace telemetry {
 namespace {
 
 // The call's trace in its Context; what was there before when the call is over, since the trace ends with this frame.
+// Where nothing is further out, one that is not valid stays.
 class Placed {
  public:
   Placed(Context& ctx, TraceContext& trace) : ctx_(ctx), before_(ctx.exchange(&trace)) {}
-  ~Placed() { ctx_.exchange(before_); }
+  ~Placed() {
+    static TraceContext none;
+    ctx_.exchange(before_);
+    if (!ctx_.find<TraceContext>()) ctx_.put(none);
+  }
   Placed(const Placed&) = delete;
   Placed& operator=(const Placed&) = delete;
 
