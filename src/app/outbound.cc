@@ -95,13 +95,20 @@ std::shared_ptr<Service> policies(std::shared_ptr<Service> next, const Client::S
   return next;
 }
 
+// The answers of all methods are kept in one place: the peer's rule for it, or the first method's that has one.
+std::optional<resilience::LastGoodSettings> last_good_of(const Client::Settings& settings) {
+  if (settings.policy.fallback && settings.policy.fallback->last_good) return settings.policy.fallback->last_good;
+  for (const auto& [method, policy] : settings.methods)
+    if (policy.fallback && policy.fallback->last_good) return policy.fallback->last_good;
+  return std::nullopt;
+}
+
 }  // namespace
 
 std::shared_ptr<Service> outbound_chain(std::shared_ptr<Service> peer, const Client::Settings& settings,
                                         const OutboundParts& parts, PeerMemory& memory) {
   memory.budget->set(settings.policy.retry ? settings.policy.retry->budget : resilience::BudgetSettings());
-  if (settings.policy.fallback && settings.policy.fallback->last_good)
-    memory.last_good->set(*settings.policy.fallback->last_good);
+  if (auto kept = last_good_of(settings)) memory.last_good->set(*kept);
   auto chain_of = [&](const std::string& method, const resilience::Policy& policy) {
     auto handler = parts.fallbacks.find(method);
     return policies(peer, settings, policy, handler != parts.fallbacks.end() ? handler->second : nullptr, parts,
