@@ -152,7 +152,8 @@ class CircuitBreaker {
   std::atomic<uint64_t> word_{0};                  // written under lock_
   std::atomic<uint64_t> all_good_{kNoGeneration};  // the word, while the window is full of good calls; under lock_
   std::atomic<int64_t> slow_call_;                 // of rules_, in ns
-  mutable SpinLock lock_;                          // guards what follows
+  // In another cache line than what every call reads; guards what follows.
+  alignas(64) mutable SpinLock lock_;
   Rules rules_;
   CallWindow window_;
   uint32_t in_a_row_ = 0;
