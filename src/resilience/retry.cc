@@ -13,6 +13,25 @@
 namespace duplex::resilience {
 namespace {
 
+// per_try of an attempt whose reply is a stream: that may last, so the limit holds until it has begun. It is no
+// deadline of the Context, since a deadline cannot be lifted.
+class UntilItBegins final : private Timer {
+ public:
+  UntilItBegins(Context& attempt, const Replay& request) : attempt_(attempt), request_(request) {}
+  void arm(Duration limit) { attempt_.loop().arm(*this, after(attempt_.loop().now(), limit)); }
+  bool passed() const { return passed_; }
+
+ private:
+  void fire() override {
+    if (request_.owner()) return;
+    passed_ = true;
+    attempt_.cancel(Status::deadline_exceeded("the deadline of an attempt passed"));
+  }
+  Context& attempt_;
+  const Replay& request_;
+  bool passed_ = false;
+};
+
 class Retry final : public Service {
  public:
   Retry(std::shared_ptr<Service> next, std::string peer, RetrySettings settings, std::shared_ptr<Budget> budget)
@@ -43,8 +62,8 @@ class Retry final : public Service {
     bool timed_out = false;  // the last attempt took longer than per_try
   };
 
-  Time attempts_deadline(const Run& run) const;
-  void note_timeout(Run& run, const Context& own, Outcome& outcome) const;
+  void limit(Context& own, UntilItBegins& begins, const Method& method) const;
+  void note_timeout(Run& run, const Context& own, const UntilItBegins& begins, Outcome& outcome) const;
   bool is_cause(const Run& run, const Outcome& outcome, const std::optional<Duration>& retry_after) const;
   std::optional<Duration> when_to_come_back(const Run& run, const Outcome& outcome, const Commit& out) const;
   std::optional<Duration> wait(Run& run, const Pushback& pushback, const std::optional<Duration>& retry_after) const;
@@ -60,13 +79,19 @@ class Retry final : public Service {
   const std::shared_ptr<Budget> budget_;
 };
 
-// A limit of its own: past it, another attempt is made in its place.
-Time Retry::attempts_deadline(const Run& run) const {
-  return settings_.per_try > Duration::zero() ? after(run.ctx.loop().now(), settings_.per_try) : kNever;
+// An attempt's own limit, past which another is made in its place: a deadline, which the peer is told, or for a reply
+// that streams a timer.
+void Retry::limit(Context& own, UntilItBegins& begins, const Method& method) const {
+  if (settings_.per_try <= Duration::zero()) return;
+  if (method.service_streams)
+    begins.arm(settings_.per_try);
+  else
+    own.set_deadline(after(own.loop().now(), settings_.per_try));
 }
 
-void Retry::note_timeout(Run& run, const Context& own, Outcome& outcome) const {
-  run.timed_out = !outcome.status.is_ok() && own.cancelled() && own.deadline() < run.ctx.deadline();
+void Retry::note_timeout(Run& run, const Context& own, const UntilItBegins& begins, Outcome& outcome) const {
+  const bool passed = begins.passed() || (own.cancelled() && own.deadline() < run.ctx.deadline());
+  run.timed_out = passed && !outcome.status.is_ok();
   if (run.timed_out)
     outcome.status =
         Status::deadline_exceeded(peer_ + ": an attempt took longer than " + show_duration(settings_.per_try) +
@@ -139,10 +164,12 @@ Task<Outcome> Retry::call(Context& ctx, Call& c) {
     Commit out(*c.out, body, run.again && run.made + 1 < settings_.attempts ? &causes_ : nullptr);
     Outcome outcome;
     {
-      Context own(ctx, attempts_deadline(run));
+      Context own(ctx);
+      UntilItBegins begins(own, run.request);
+      limit(own, begins, *c.method);
       Call again(*c.method, attempt_metadata(c.metadata, run.made++), body, out);
       outcome = co_await next_->call(own, again);
-      note_timeout(run, own, outcome);
+      note_timeout(run, own, begins, outcome);
     }
     const std::optional<Duration> span = before_next(run, outcome, out);
     if (!span) {

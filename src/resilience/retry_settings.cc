@@ -32,7 +32,9 @@ config::Table<RetrySettings> retry_table() {
       .field("attempts", &RetrySettings::attempts, config::integer(1, 10, "attempts"),
              "How often a call is made at most, the first time included.")
       .field("per_try", &RetrySettings::per_try, config::duration(milliseconds(0), hours(1)),
-             "How long one attempt may take; 0: as long as the call. One that takes longer is tried again.")
+             "How long one attempt may take, or a stream of replies until it begins; 0: as long as the call. One that "
+             "takes "
+             "longer is tried again.")
       .field("elapsed", &RetrySettings::elapsed, config::duration(milliseconds(0), hours(1)),
              "After this time no further attempt is made; 0: the call's deadline alone decides.")
       .section("backoff", &RetrySettings::backoff, backoff_table(), "The wait between attempts.")

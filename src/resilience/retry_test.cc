@@ -287,6 +287,30 @@ TEST(Retry, TheCallersDeadlineIsNoPerTry) {
   EXPECT_EQ(call.peer->seen.size(), 1u);
 }
 
+TEST(Retry, AStreamOfRepliesMayLastLongerThanPerTryOnceItHasBegun) {
+  static const Method watch("/shop.v1.Payments/Watch", false, true, Idempotency::kNoSideEffects);
+  RetrySettings s = settings(2);
+  s.per_try = 50ms;
+  const Step streams = [](Context& ctx, Call& c) -> Task<Outcome> {
+    for (int i = 0; i < 10; ++i) {
+      if (Status slept = co_await sleep(ctx, 30ms); !slept.is_ok()) co_return slept;
+      Message m(Bytes::literal("x"));
+      if (Status written = co_await c.out->write(ctx, std::move(m)); !written.is_ok()) co_return written;
+    }
+    co_return Outcome();
+  };
+  TestCall call({is_silent(), streams});
+  call.method = &watch;
+  EXPECT_TRUE(call.made_with(filter_of(s)).status.is_ok());
+  EXPECT_EQ(call.peer->times(), (Times{0, 150}));
+  EXPECT_EQ(call.reply.text, "xxxxxxxxxx");
+
+  TestCall silent({is_silent()});
+  silent.method = &watch;
+  EXPECT_EQ(silent.made_with(filter_of(s)).status.to_string(),
+            "DEADLINE_EXCEEDED: an attempt took longer than 50ms, which is all that per_try gives it");
+}
+
 TEST(Retry, NoAttemptBeginsAfterElapsed) {
   RetrySettings s = settings(10);
   s.elapsed = 600ms;

@@ -24,8 +24,10 @@ enum class Repeat : uint8_t {
 
 struct RetrySettings {
   int64_t attempts = 3;  // the first included
-  Duration per_try{};    // of one attempt; zero: no limit of its own. One that passes is retried like a cause of `on`.
-  Duration elapsed{};    // after which no further attempt begins; zero: the call's own deadline alone
+  // Of one attempt, of a stream of replies until it has begun; zero: no limit of its own. One that takes longer is
+  // tried again like a cause of `on`.
+  Duration per_try{};
+  Duration elapsed{};  // after which no further attempt begins; zero: the call's own deadline alone
   BackoffSettings backoff;
   std::vector<Cause> on{Cause::of(Code::kUnavailable), Cause::http(502), Cause::http(503), Cause::http(504)};
   BudgetSettings budget;  // the peer's: a method's own is not read
