@@ -128,8 +128,8 @@ int storm(const Plan& plan) {
   std::printf(
       "A server of %.0f calls a second, asked for %.0f a second for %.0f s by %zu callers that retry 3 times:\n\n",
       kCapacity, plan.rate, ms(plan.storm) / 1000, kCallers);
-  std::printf("%-28s %9s %10s %9s %9s %9s %9s %9s %8s %9s %9s\n", "", "offered/s", "attempts/s", "goodput/s", "of 800",
-              "done/s", "quiet ms", "p50 ms", "p99 ms", "slower", "recovery", "late ms");
+  std::printf("%-28s %9s %10s %9s %9s %7s %9s %9s %9s %8s %9s %9s\n", "", "offered/s", "attempts/s", "goodput/s",
+              "of 800", "done/s", "quiet ms", "p50 ms", "p99 ms", "slower", "recovery", "late ms");
   const Result with = run_storm(plan, true);
   print("shedding and budgets on", with);
   const Result without = run_storm(plan, false);
