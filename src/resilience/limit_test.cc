@@ -314,7 +314,7 @@ TEST(LimitKept, NoneIsKeptPastALimitThatHasFallen) {
 }
 
 TEST_P(LimitThreads, NoPlaceIsGivenTwiceOrLostOverManyLoops) {
-  constexpr int kLoops = 4, kCalls = 3000;
+  constexpr int kLoops = 4, kCalls = 600;
   const int64_t kPlaces = GetParam();
   const auto at_once = static_cast<size_t>(kPlaces);  // of each loop, so that there are always some that wait
   std::atomic<int> under_way{0}, most{0}, ended{0}, refused{0}, cancelled{0};
@@ -349,7 +349,7 @@ TEST_P(LimitThreads, NoPlaceIsGivenTwiceOrLostOverManyLoops) {
             co_await leaver.join();
           });
           while (scope.running() > at_once) static_cast<void>(co_await yield(ctx));
-          if (i % 1000 == 0) memory->set(places(kPlaces, 1000));
+          if (i % 100 == 0) memory->set(places(kPlaces, 1000));
         }
         co_await scope.join();
       });
