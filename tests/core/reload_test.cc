@@ -162,7 +162,7 @@ TEST(Reload, AThousandUnderLoadFailNoCallAndKeepNoMemory) {
   const std::string texts[] = {peer_at(first.server.addresses()[0]),
                                peer_at(first.server.addresses()[0], ", timeout: 9s"),
                                peer_at(second.server.addresses()[0], ", fallback: {last_good: on}")};
-  size_t settled = 0;
+  [[maybe_unused]] size_t settled = 0;
   for (size_t i = 0; i < 1000; ++i) {
     file.write(texts[i % 3]);
     EXPECT_TRUE((*app)->reload().is_ok());
