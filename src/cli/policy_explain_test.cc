@@ -61,8 +61,7 @@ TEST_F(Explained, MistakesAreTold) {
   EXPECT_EQ(explain_policy({path, "payment", "", {}}).error().message(),
             path + " has no peer \"payment\"; did you mean \"payments\"?");
   std::ofstream(path) << "peers: {a: {address: \"a:1\", retry: {atempts: 1}}}\n";
-  EXPECT_NE(explain_policy({path, "a", "", {}}).error().message().find(": peers.a.retry.atempts"),
-            std::string::npos);
+  EXPECT_NE(explain_policy({path, "a", "", {}}).error().message().find(": peers.a.retry.atempts"), std::string::npos);
   EXPECT_EQ(explain_policy({"/no/such.yaml", "a", "", {}}).error().code(), Code::kNotFound);
 }
 

@@ -506,8 +506,8 @@ void Http1Server::end_of_turn() {
   if (!write_blocked() && !out_.empty()) write_out();
   if (!open()) return;
   if (phase_ == Phase::kServing) {
-    // What goes out after the caller's end tells whether it still listens: here, or when the handler that waits for room
-    // goes on.
+    // What goes out after the caller's end tells whether it still listens: here, or when the handler that waits for
+    // room goes on.
     const bool tells = write_blocked() || octets_sent() != sent_before || x_.room_.waited_on();
     if (std::exchange(ask_if_silent_, false) && !tells && !x_.out_ended())
       return gone("it left while its answer was streamed");

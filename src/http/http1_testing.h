@@ -89,8 +89,8 @@ class Echo final : public Handler {
 
   std::atomic<int> served{0};
   std::atomic<int> cancelled{0};
-  std::atomic<bool> go{false};    // "/later" and "/slow-reader" wait for it
-  std::atomic<bool> held{false};  // "/big" has waited for room
+  std::atomic<bool> go{false};           // "/later" and "/slow-reader" wait for it
+  std::atomic<bool> held{false};         // "/big" has waited for room
   std::function<void()> at_first_piece;  // of "/big", on the loop
   std::atomic<size_t> most_unread{0}, most_unsent{0};
   std::string last_error;

@@ -51,8 +51,10 @@ TEST(GrpcClient, PushbackAndTheNumberOfAttemptsTravel) {
   Metadata metadata;
   metadata.add(kPreviousAttempts, "2");
   metadata.add("grpc-other", "x");
-  Outcome outcome = called(
-      [&](Context& ctx, http::Exchange& x) { return serve(ctx, x, "application/grpc", kMethod, service, ServerSettings()); }, metadata);
+  Outcome outcome =
+      called([&](Context& ctx,
+                 http::Exchange& x) { return serve(ctx, x, "application/grpc", kMethod, service, ServerSettings()); },
+             metadata);
   EXPECT_EQ(outcome.status.to_string(), "UNAVAILABLE: busy");
   EXPECT_EQ(outcome.trailers.find("grpc-retry-pushback-ms"), "250");
   EXPECT_FALSE(outcome.trailers.find("grpc-other"));
@@ -64,8 +66,9 @@ TEST(GrpcClient, APushbackThatNoFieldCanCarryIsLeftOut) {
   Metadata trailers;
   trailers.add("grpc-retry-pushback-ms", "1\r\nx: y");
   Fails service(trailers);
-  Outcome outcome =
-      called([&](Context& ctx, http::Exchange& x) { return serve(ctx, x, "application/grpc", kMethod, service, ServerSettings()); });
+  Outcome outcome = called([&](Context& ctx, http::Exchange& x) {
+    return serve(ctx, x, "application/grpc", kMethod, service, ServerSettings());
+  });
   EXPECT_EQ(outcome.status.to_string(), "UNAVAILABLE: busy");
   EXPECT_FALSE(outcome.trailers.find("grpc-retry-pushback-ms"));
 }

@@ -130,8 +130,8 @@ Task<Status> stream(Service& peer, Context& ctx, const Request& request, Body bo
   CallOptions options(metadata_of(request));
   detail::StreamBody run([&](Context& child) { return body(child, upload, answer); });
   Answered answered(peer);
-  co_return co_await detail::call_beside(answered, method_of(request.method, true), ctx, std::move(options), upload, answer,
-                                         &upload, &answer, std::move(run));
+  co_return co_await detail::call_beside(answered, method_of(request.method, true), ctx, std::move(options), upload,
+                                         answer, &upload, &answer, std::move(run));
 }
 
 }  // namespace duplex::plain

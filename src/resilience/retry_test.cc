@@ -308,7 +308,7 @@ TEST(Retry, AStreamOfRepliesMayLastLongerThanPerTryOnceItHasBegun) {
   TestCall silent({is_silent()});
   silent.method = &watch;
   EXPECT_EQ(silent.made_with(filter_of(s)).status.to_string(),
-            "DEADLINE_EXCEEDED: an attempt took longer than 50ms, which is all that per_try gives it");
+            "DEADLINE_EXCEEDED: payments: an attempt took longer than 50ms, which is all that per_try gives it");
 }
 
 TEST(Retry, NoAttemptBeginsAfterElapsed) {

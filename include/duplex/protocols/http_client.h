@@ -8,8 +8,8 @@
 // own, ":authority" in front of its fields, as the server half gives it; so a handler may pass its own Call on.
 //
 // fetch() and stream() are OK when the exchange went through, whatever its HTTP status: that stands in the answer's
-// head, as ":status". The Client's own Outcome, which filters see, has it too from 400 on (Outcome::http_status), and is
-// a failure for 429, 502, 503 and 504, by which a server or what stands before it says that it could not serve; head
+// head, as ":status". The Client's own Outcome, which filters see, has it too from 400 on (Outcome::http_status), and
+// is a failure for 429, 502, 503 and 504, by which a server or what stands before it says that it could not serve; head
 // and body have been handed to the Sink then. The server half answers with what a handler passes on so.
 #pragma once
 
