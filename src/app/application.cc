@@ -30,7 +30,10 @@ class Application::State {
 
   static Result<Configuration> read(const std::string& path, const Options& options) {
     Result<Configuration> read = load_configuration(path, options.environment);
-    if (read && options.adjust) options.adjust(*read);
+    if (!read) return read;
+    if (options.adjust) options.adjust(*read);
+    if (Status mistake = check(*read); !mistake.is_ok())
+      return Status(mistake.code(), (path.empty() ? "" : path + ": ") + mistake.message());
     return read;
   }
 

@@ -26,25 +26,11 @@ bool same_connections(const Client::Settings& a, const Client::Settings& b) {
          a.pool.backoff_cap == b.pool.backoff_cap;
 }
 
-Status mistake_in(const Client::Settings& settings) {
-  if (Status s = app::check_version(settings); !s.is_ok()) return s;
-  auto both = [&](const resilience::Policy& policy, const std::string& where) -> Status {
-    if (!policy.retry || !policy.hedge) return {};
-    return Status::failed_precondition(settings.name + where +
-                                       ": retry and hedge exclude each other; switch one `off`");
-  };
-  if (Status s = both(settings.policy, ""); !s.is_ok()) return s;
-  for (const auto& [method, policy] : settings.methods)
-    if (Status s = both(policy, ".methods." + method); !s.is_ok()) return s;
-  return {};
-}
-
 }  // namespace
 
 class Client::State final : public app::PeerDirectory::Peer, public std::enable_shared_from_this<State> {
  public:
-  explicit State(Settings s)
-      : settings_(std::make_shared<const Settings>(std::move(s))), mistake_(mistake_in(*settings_)) {}
+  explicit State(Settings s) : settings_(std::make_shared<const Settings>(std::move(s))), mistake_(check(*settings_)) {}
 
   app::OutboundParts parts;  // before the first call
 
@@ -85,7 +71,7 @@ class Client::State final : public app::PeerDirectory::Peer, public std::enable_
   }
 
   Status reconfigure(Settings s) {
-    if (Status mistake = mistake_in(s); !mistake.is_ok()) return mistake;
+    if (Status mistake = check(s); !mistake.is_ok()) return mistake;
     std::lock_guard lock(mutex_);
     s.name = settings_->name;
     settings_ = std::make_shared<const Settings>(std::move(s));
@@ -262,6 +248,20 @@ Task<Outcome> call_through(std::shared_ptr<Service> chain, Context& ctx, Call& c
   co_return co_await chain->call(ctx, c);
 }
 }  // namespace
+
+Status Client::check(const Settings& settings) {
+  if (Status s = app::check_version(settings); !s.is_ok()) return s;
+  if (Status s = client::check(settings.name, settings.balance); !s.is_ok()) return s;
+  auto both = [&](const resilience::Policy& policy, const std::string& where) -> Status {
+    if (!policy.retry || !policy.hedge) return {};
+    return Status::failed_precondition(settings.name + where +
+                                       ": retry and hedge exclude each other; switch one `off`");
+  };
+  if (Status s = both(settings.policy, ""); !s.is_ok()) return s;
+  for (const auto& [method, policy] : settings.methods)
+    if (Status s = both(policy, ".methods." + method); !s.is_ok()) return s;
+  return {};
+}
 
 Client::Client(Settings settings) : state_(std::make_shared<State>(std::move(settings))) {}
 Client::~Client() { state_->close(); }

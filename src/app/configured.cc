@@ -40,11 +40,27 @@ Result<Client::Settings> peer_settings(const Configuration& conf, std::string_vi
   s.methods = peer->second.methods;
   s.max_message = peer->second.max_message;
   s.balance = peer->second.balance;
-  Status mistake = app::check_version(s);
-  if (mistake.is_ok()) mistake = client::check(s.name, s.balance);
-  if (!mistake.is_ok()) return Status::invalid_argument("peers." + mistake.message());
   s.pool.connect_timeout = peer->second.connect_timeout;
+  if (Status mistake = Client::check(s); !mistake.is_ok())
+    return Status::invalid_argument("peers." + mistake.message());
   return s;
+}
+
+Status check(const Configuration& conf) {
+  for (const auto& [name, peer] : conf.peers) {
+    if (Result<Client::Settings> s = peer_settings(conf, name); !s) return s.error();
+    auto known = [&](const resilience::Policy& policy) {
+      return !policy.fallback || policy.fallback->peer.empty() || conf.peers.contains(policy.fallback->peer);
+    };
+    auto missing = [](const std::string& where, const resilience::Policy& policy) {
+      return Status::invalid_argument("peers." + where + ".fallback.peer: there is no peer '" + policy.fallback->peer +
+                                      "'");
+    };
+    if (!known(peer)) return missing(name, peer);
+    for (const auto& [method, policy] : peer.methods)
+      if (!known(policy)) return missing(name + ".methods." + method, policy);
+  }
+  return {};
 }
 
 }  // namespace duplex

@@ -4,7 +4,7 @@
 #include <optional>
 
 #include "cli/worst_case.h"
-#include "duplex/app/configuration.h"
+#include "duplex/app/configured.h"
 
 namespace duplex::cli {
 namespace {
@@ -107,6 +107,8 @@ const Shape& shape_of_peer(const Shape& root) {
 Result<std::string> explain_policy(const PolicyQuestion& question) {
   Result<Configuration> conf = load_configuration(question.file, question.environment);
   if (!conf) return conf.error();
+  if (Status mistake = check(*conf); !mistake.is_ok())
+    return Status(mistake.code(), question.file + ": " + mistake.message());
   auto peer = conf->peers.find(question.peer);
   if (peer == conf->peers.end()) {
     std::vector<std::string> known;

@@ -130,6 +130,8 @@ TEST(Reload, AWrongFileIsRefusedWhole) {
             file.path() + ": no peer 'talk' is configured; there is other");
   EXPECT_NE(refused(peer_at("127.0.0.1:1", ", retry: on, hedge: on")).find("retry and hedge exclude each other"),
             std::string::npos);
+  EXPECT_EQ(refused(peer_at("127.0.0.1:1", ", fallback: {peer: nobody}")),
+            file.path() + ": peers.talk.fallback.peer: there is no peer 'nobody'");
   ::unlink(file.path().c_str());
   EXPECT_EQ((*app)->reload().code(), Code::kNotFound);
 }

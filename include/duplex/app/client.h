@@ -64,9 +64,11 @@ class Client final : public Service {
 
   Task<Outcome> call(Context& ctx, Call& call) override;
 
+  // FAILED_PRECONDITION: settings that exclude each other, and which.
+  static Status check(const Settings& settings);
   // From now on these settings; from any thread. Calls under way end by those they began with. What policies remember
   // stays, and so do connections, unless the peer is elsewhere now or speaks otherwise; those end with their last call.
-  // The name stays. FAILED_PRECONDITION: a mistake in the settings; the old ones stay.
+  // The name stays. What check() says of them; then the old ones stay.
   Status reconfigure(Settings settings);
 
  private:
