@@ -76,6 +76,7 @@ std::shared_ptr<Service> policies(std::shared_ptr<Service> next, const Client::S
   if (policy.breaker) next = resilience::breaker(peer, *policy.breaker, memory.breakers)(std::move(next));
   // A wait between two attempts holds no place; what the limit refuses tells the breaker nothing.
   if (settings.limit) next = resilience::limit(peer, *settings.limit, memory.bulkhead)(std::move(next));
+  if (policy.retry || policy.hedge) next = attempt_span()(std::move(next));
   if (policy.retry) next = resilience::retry(peer, *policy.retry, memory.budget)(std::move(next));
   if (policy.hedge) next = resilience::hedge(peer, *policy.hedge, memory.budget)(std::move(next));
   // Around all attempts, since they tell one another where they were.

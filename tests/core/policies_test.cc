@@ -1,6 +1,7 @@
 // A client's policies through real sockets, set as a configuration sets them.
 #include <gtest/gtest.h>
 
+#include <set>
 #include <thread>
 
 #include "app/all_policies.h"
@@ -9,6 +10,7 @@
 #include "duplex/protocols/http_client.h"
 #include "duplex/runtime/run.h"
 #include "duplex/service/pipe.h"
+#include "duplex/telemetry/trace_context.h"
 #include "talk_service.h"
 #include "wire.h"
 
@@ -30,6 +32,7 @@ class PoliciesTest : public testing::Test {
     server->listen("127.0.0.1:0").serve(std::make_shared<talk::v1::TalkService>());
     server->use(filter([this](Context& ctx, Call& c, Service& next) -> Task<Outcome> {
       seen.push_back(std::string(c.metadata.find("grpc-previous-rpc-attempts").value_or("first")));
+      if (auto parent = TraceContext::of(c.metadata)) parents.push_back(*parent);
       if (seen.size() <= fail) co_return fail_with;
       co_return co_await next.call(ctx, c);
     }));
@@ -53,8 +56,9 @@ class PoliciesTest : public testing::Test {
       co_return co_await talk.say(ctx, request, options);
     });
   }
-  std::vector<std::string> seen;  // on the server's one loop
-  size_t fail = 0;                // so many calls
+  std::vector<std::string> seen;      // on the server's one loop
+  std::vector<TraceContext> parents;  // of the calls that came
+  size_t fail = 0;                    // so many calls
   Status fail_with = Status::unavailable("not now");
   std::unique_ptr<Server> server;
   std::shared_ptr<Client> peer;
@@ -67,6 +71,22 @@ TEST_F(PoliciesTest, ARetryReachesTheServerAgain) {
   ASSERT_TRUE(reply) << reply.error().to_string();
   EXPECT_EQ(reply->text(), "hello x");
   EXPECT_EQ(seen.size(), 3u);
+}
+
+TEST_F(PoliciesTest, EachAttemptIsASpanOfTheCallsTrace) {
+  fail = 2;
+  TalkClient talk = client("retry: {attempts: 3, idempotent: yes, backoff: {base: 1ms}}");
+  Metadata metadata;
+  metadata.add("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+  ASSERT_TRUE(say(talk, metadata));
+  ASSERT_EQ(parents.size(), 3u);
+  std::set<uint64_t> spans;
+  for (const TraceContext& parent : parents) {
+    EXPECT_EQ(parent.trace_id.to_string(), "0af7651916cd43dd8448eb211c80319c");
+    spans.insert(parent.span_id.value);
+  }
+  EXPECT_EQ(spans.size(), 3u);
+  EXPECT_FALSE(spans.contains(0xb7ad6b7169203331));
 }
 
 TEST_F(PoliciesTest, WhatMayHaveBeenSeenIsNotMadeAgainUnlessItMayBe) {
@@ -118,14 +138,17 @@ TEST_F(PoliciesTest, AStaticReplyIsReadFromTheConfiguration) {
 }
 
 TEST_F(PoliciesTest, AHandlerOfTheUsersOwnAnswers) {
+  struct ByHand final : Service {
+    Task<Outcome> call(Context& ctx, Call& c) override {
+      SayReply mine;
+      mine.set_text("by hand");
+      Message m(Bytes::copy(mine.SerializeAsString()));
+      co_return co_await c.out->write(ctx, std::move(m));
+    }
+  };
   fail = 100;
   TalkClient talk = client("");
-  peer->fallback("talk.v1.Talk/Say", filter([](Context& ctx, Call& c, Service&) -> Task<Outcome> {
-                   SayReply mine;
-                   mine.set_text("by hand");
-                   Message m(Bytes::copy(mine.SerializeAsString()));
-                   co_return co_await c.out->write(ctx, std::move(m));
-                 })(nullptr));
+  peer->fallback("talk.v1.Talk/Say", std::make_shared<ByHand>());
   Result<SayReply> reply = say(talk);
   ASSERT_TRUE(reply) << reply.error().to_string();
   EXPECT_EQ(reply->text(), "by hand");

@@ -88,4 +88,8 @@ class Telemetry {
   const std::unique_ptr<Slot[]> slots_;  // a hash table by the loop's address that only grows
 };
 
+// Within a retry or a hedge: each attempt is a span of its own below the call's, so that what a peer did for one is
+// told from what it did for another (OpenTelemetry semantic conventions, HTTP client spans, "resend").
+Filter attempt_span();
+
 }  // namespace duplex
