@@ -4,13 +4,11 @@
 // behind a symbolic link (as Kubernetes does), on any file system, and costs a microsecond.
 #pragma once
 
-#include <sys/types.h>
-
-#include <cstdint>
 #include <string>
 #include <vector>
 
 #include "duplex/client/origin.h"
+#include "duplex/runtime/file_watch.h"
 
 namespace duplex::client {
 
@@ -22,17 +20,9 @@ class WatchedFile {
   const std::vector<Origin>& list() const { return list_; }
 
  private:
-  struct Stamp {
-    dev_t device = 0;
-    ino_t inode = 0;
-    int64_t size = -1, seconds = 0, nanoseconds = 0;
-    friend bool operator==(const Stamp&, const Stamp&) = default;
-  };
-  static Stamp stamp_of(const std::string& path);
-
   const std::string path_;
   bool looked_ = false;
-  Stamp stamp_;
+  FileMark mark_;
   Status mistake_;
   std::vector<Origin> list_;
 };

@@ -1,20 +1,12 @@
 #include "duplex/http/pool.h"
 
 #include <algorithm>
-#include <random>
 
+#include "duplex/base/random.h"
 #include "duplex/http/http1.h"
 #include "duplex/http/http2_client.h"
 
 namespace duplex::http {
-namespace {
-
-double random_unit() {
-  thread_local std::minstd_rand engine{std::random_device{}()};
-  return std::uniform_real_distribution<double>(0, 1)(engine);
-}
-
-}  // namespace
 
 Pool::Pool(Scope& scope, std::string name, Address endpoint, PoolSettings settings)
     : scope_(scope),

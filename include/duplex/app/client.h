@@ -64,7 +64,7 @@ class Client final : public Service {
 
   Task<Outcome> call(Context& ctx, Call& call) override;
 
-  // FAILED_PRECONDITION: settings that exclude each other, and which.
+  // FAILED_PRECONDITION: settings that exclude each other; INVALID_ARGUMENT: one of `balance` that cannot be.
   static Status check(const Settings& settings);
   // From now on these settings; from any thread. Calls under way end by those they began with. What policies remember
   // stays, and so do connections, unless the peer is elsewhere now or speaks otherwise; those end with their last call.

@@ -17,6 +17,7 @@
 #include "duplex/config/table.h"
 #include "duplex/resilience/admission.h"
 #include "duplex/resilience/policy.h"
+#include "duplex/resilience/rate_limit.h"
 
 namespace duplex {
 

@@ -13,7 +13,6 @@
 #include <optional>
 
 #include "duplex/config/table.h"
-#include "duplex/resilience/rate_limit.h"
 #include "duplex/service/service.h"
 
 namespace duplex::resilience {

@@ -4,12 +4,22 @@
 
 #include <sys/types.h>
 
-#include <ctime>
+#include <cstdint>
 #include <string>
 
 #include "duplex/runtime/wait.h"
 
 namespace duplex {
+
+// Tells a file from what it is after a change; all that is not there are alike.
+struct FileMark {
+  static FileMark of(const std::string& path);
+  dev_t device = 0;
+  ino_t inode = 0;
+  off_t size = -1;
+  int64_t seconds = 0, nanoseconds = 0;  // of its last modification
+  friend bool operator==(const FileMark&, const FileMark&) = default;
+};
 
 class FileWatch {
  public:
@@ -21,20 +31,9 @@ class FileWatch {
   Task<Status> changed(Context& ctx);
 
  private:
-  struct Mark {
-    dev_t device = 0;
-    ino_t inode = 0;
-    off_t size = -1;
-    timespec modified{};
-    bool operator==(const Mark& o) const {
-      return device == o.device && inode == o.inode && size == o.size && modified.tv_sec == o.modified.tv_sec &&
-             modified.tv_nsec == o.modified.tv_nsec;
-    }
-  };
-  Mark look() const;
   const std::string path_;
   const Duration every_;
-  Mark known_;
+  FileMark known_;
 };
 
 }  // namespace duplex
