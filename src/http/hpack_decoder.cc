@@ -39,17 +39,13 @@ void HpackDecoder::begin(std::string_view block) {
   }
 }
 
-HpackDecoder::Step HpackDecoder::next(HpackField& field) {
+HpackDecoder::Step HpackDecoder::other(HpackField& field) {
   while (at_ != end_) {
     const uint8_t first = *at_;
     if (first & kIndexed) {
+      uint32_t index;
+      if (!number(0x7f, index)) return fail();
       fields_seen_ = true;
-      uint32_t index = first & 0x7f;
-      if (index == 0x7f) {
-        if (!number(0x7f, index)) return fail();
-      } else {
-        ++at_;
-      }
       return indexed(index, field);
     }
     if (first & kIncremental) return literal(0x3f, true, field);
@@ -69,24 +65,6 @@ HpackDecoder::Step HpackDecoder::fail() {
   failed_ = true;
   at_ = end_;
   return Step::kError;
-}
-
-HpackDecoder::Step HpackDecoder::indexed(uint32_t index, HpackField& field) {
-  field.never_indexed = false;
-  if (index > kHpackStaticCount) {
-    const uint32_t back = index - kHpackStaticCount;  // 1: the newest
-    if (back > table_.count()) return fail();
-    const HpackTable::Entry& e = table_.entry(table_.end() - back);
-    field.name = table_.name(e);
-    field.value = table_.value(e);
-    field.mark = e.mark;
-    return Step::kField;
-  }
-  if (!index) return fail();
-  field.name = kHpackStatic[index].name;
-  field.value = kHpackStatic[index].value;
-  field.mark = static_marks_[index];
-  return Step::kField;
 }
 
 HpackDecoder::Step HpackDecoder::literal(uint8_t prefix, bool add, HpackField& field) {

@@ -35,16 +35,38 @@ class HpackDecoder {
     kError,  // COMPRESSION_ERROR: the connection cannot go on (RFC 9113 section 4.3). And again for ever.
   };
   // The views in `field` hold until the next call of next() or begin().
-  Step next(HpackField& field);
+  Step next(HpackField& field) {
+    // Nearly all fields of nearly all calls: an index of one octet. The rest is not inline.
+    constexpr uint8_t kIndexed = 0x80, kMore = 0xff;
+    if (at_ == end_ || *at_ < kIndexed || *at_ == kMore) return other(field);
+    fields_seen_ = true;
+    return indexed(*at_++ - kIndexed, field);
+  }
 
   // What the peer's encoder counts at this moment, by the measure of RFC 7541 section 4.1.
   size_t table_size() const { return table_.size(); }
 
  private:
   Step fail();
-  Step indexed(uint32_t index, HpackField& field);
+  Step other(HpackField& field);
+  Step indexed(uint32_t index, HpackField& field) {
+    field.never_indexed = false;
+    if (index > kHpackStaticCount) {
+      const uint32_t back = index - kHpackStaticCount;  // 1: the newest
+      if (back > table_.count()) return fail();
+      const HpackTable::Entry& e = table_.entry(table_.end() - back);
+      field.name = table_.name(e);
+      field.value = table_.value(e);
+      field.mark = e.mark;
+      return Step::kField;
+    }
+    if (!index) return fail();
+    field.name = kHpackStatic[index].name;
+    field.value = kHpackStatic[index].value;
+    field.mark = static_marks_[index];
+    return Step::kField;
+  }
   Step literal(uint8_t prefix, bool add, HpackField& field);
-  bool resize(size_t max);
   // The number whose first octet, at at_, keeps it in the bits of `mask`.
   bool number(uint32_t mask, uint32_t& n);
   // A string literal: a view into the block, or decoded into scratch_ from scratch_used_ on.

@@ -148,44 +148,55 @@ void HpackEncoder::begin(Buffer& out) {
 }
 
 void HpackEncoder::field(Buffer& out, std::string_view name, std::string_view value, Indexing indexing) {
-  const uint32_t static_index = hpack_static_name(name);
-  uint32_t index = static_index;
-  // A field that would take the table from most others is not worth it.
-  const size_t measured = HpackTable::measure(name, value);
-  if (indexing == Indexing::kYes && measured > table_.max() / 2) indexing = Indexing::kNo;
-
-  uint32_t whole = 0;
-  if (static_index && indexing != Indexing::kNever) whole = static_field(static_index, name, value);
-  const uint32_t name_hash = static_index ? static_index : hash_of(name, 0);
-  uint32_t hash = 0;
-  if (!whole && indexing == Indexing::kYes) {
+  uint32_t name_hash = 0, hash = 0;
+  // What is known and stays is in the dynamic table, but for pseudo-fields, which the static table may have whole.
+  const bool pseudo = !name.empty() && name.front() == ':';
+  uint32_t index = pseudo ? hpack_static_name(name) : 0;
+  if (index && indexing != Indexing::kNever)
+    if (const uint32_t whole = static_field(index, name, value)) return put_index(out, whole);
+  if (indexing == Indexing::kYes) {
+    name_hash = hash_of(name, 0);
     hash = hash_of(value, name_hash);
     const uint32_t* number = fields_.find(hash, [&](uint32_t n) {
       const HpackTable::Entry& e = table_.entry(n);
       return hpack_same(table_.value(e), value) && hpack_same(table_.name(e), name);
     });
-    if (number) whole = index_of(*number);
+    if (number) return put_index(out, index_of(*number));
   }
-  char* to = out.extend(3 * kNumberRoom + name.size() + value.size());
-  if (whole) {
-    to = put_number(to, kIndexed, 0x7f, whole);
-    out.truncate(static_cast<size_t>(to - out.data()));
-    return;
+  if (!pseudo) {
+    index = hpack_static_name(name);
+    if (index && indexing != Indexing::kNever)
+      if (const uint32_t whole = static_field(index, name, value)) return put_index(out, whole);
   }
+  literal(out, name, value, indexing, {.static_name = index, .name_hash = name_hash, .hash = hash});
+}
 
-  if (!static_index) {
+void HpackEncoder::put_index(Buffer& out, uint32_t index) {
+  char* const to = out.extend(kNumberRoom);
+  out.truncate(static_cast<size_t>(put_number(to, kIndexed, 0x7f, index) - out.data()));
+}
+
+void HpackEncoder::literal(Buffer& out, std::string_view name, std::string_view value, Indexing indexing, Known known) {
+  uint32_t index = known.static_name;
+  if (index) {
+    known.name_hash = 0;
+  } else if (table_.count()) {
+    if (!known.name_hash) known.name_hash = hash_of(name, 0);
     const uint32_t* number =
-        names_.find(name_hash, [&](uint32_t n) { return hpack_same(table_.name(table_.entry(n)), name); });
+        names_.find(known.name_hash, [&](uint32_t n) { return hpack_same(table_.name(table_.entry(n)), name); });
     if (number) index = index_of(*number);
   }
-  if (indexing == Indexing::kYes) {
-    // Read once and kept: worth its shortest form.
+  char* to = out.extend(3 * kNumberRoom + name.size() + value.size());
+  // What would take the table from most others is not worth it.
+  if (indexing == Indexing::kYes && HpackTable::measure(name, value) <= table_.max() / 2) {
+    // Read once and kept: its shortest form.
     to = put_number(to, kIncremental, 0x3f, index);
     if (!index) to = put_shorter(to, name);
     to = put_shorter(to, value);
-    add(name, value, name_hash, hash);
+    add(name, value, known);
   } else {
-    // Plain: the Huffman code would save a third of the octets, and take ten times as long at both ends, at each call.
+    // Plain: the Huffman code would save a third of the octets, and cost some hundred instructions at both ends, at
+    // each call.
     to = put_number(to, indexing == Indexing::kNever ? kNever : kWithout, 0x0f, index);
     if (!index) to = put_plain(to, name);
     to = put_plain(to, value);
@@ -193,12 +204,12 @@ void HpackEncoder::field(Buffer& out, std::string_view name, std::string_view va
   out.truncate(static_cast<size_t>(to - out.data()));
 }
 
-void HpackEncoder::add(std::string_view name, std::string_view value, uint32_t name_hash, uint32_t hash) {
+void HpackEncoder::add(std::string_view name, std::string_view value, const Known& known) {
   ++changes_;
   while (table_.lacks_room(HpackTable::measure(name, value))) evict();
   HpackTable::Entry& e = table_.add(name, value);
-  e.name_hash = name_hash;
-  e.hash = hash;
+  e.name_hash = known.name_hash;
+  e.hash = known.hash;
   if (fields_.slots() >= 2 * table_.count()) return put(table_.end() - 1);
   const uint32_t slots = std::max(2 * fields_.slots(), kLeastSlots);
   fields_.clear(slots);
@@ -209,7 +220,7 @@ void HpackEncoder::add(std::string_view name, std::string_view value, uint32_t n
 void HpackEncoder::put(uint32_t number) {
   const HpackTable::Entry& e = table_.entry(number);
   fields_.put(e.hash, number);
-  if (e.name_hash <= kHpackStaticCount) return;
+  if (!e.name_hash) return;
   // Of one name, the newest: it stays longest.
   const std::string_view name = table_.name(e);
   uint32_t* same = names_.find(e.name_hash, [&](uint32_t n) { return hpack_same(table_.name(table_.entry(n)), name); });
@@ -222,7 +233,7 @@ void HpackEncoder::put(uint32_t number) {
 void HpackEncoder::evict() {
   const HpackTable::Entry& e = table_.entry(table_.first());
   fields_.drop(e.hash, table_.first());
-  if (e.name_hash > kHpackStaticCount) names_.drop(e.name_hash, table_.first());
+  if (e.name_hash) names_.drop(e.name_hash, table_.first());
   table_.evict();
 }
 

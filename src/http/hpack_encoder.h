@@ -52,8 +52,14 @@ class HpackEncoder {
     uint32_t mask_ = 0;
   };
 
-  bool find_name(std::string_view name, uint32_t hash, uint32_t& index) const;
-  void add(std::string_view name, std::string_view value, uint32_t name_hash, uint32_t hash);
+  struct Known {
+    uint32_t static_name = 0;  // 0: the static table has not the name
+    uint32_t name_hash = 0;    // 0: not asked yet; in an entry: the static table has the name
+    uint32_t hash = 0;         // of name and value
+  };
+  static void put_index(Buffer& out, uint32_t index);
+  void literal(Buffer& out, std::string_view name, std::string_view value, Indexing indexing, Known known);
+  void add(std::string_view name, std::string_view value, const Known& known);
   void put(uint32_t number);
   void evict();
   uint32_t index_of(uint32_t number) const { return kHpackStaticCount + (table_.end() - number); }

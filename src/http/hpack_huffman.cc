@@ -1,5 +1,6 @@
 #include "http/hpack_huffman.h"
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstring>
@@ -98,6 +99,15 @@ uint64_t big_endian(const char* from) {
   return std::endian::native == std::endian::little ? __builtin_bswap64(word) : word;
 }
 
+// The octets from `from` on at the top of a word, with zeros behind if the text ends within.
+uint64_t upcoming(std::string_view text, const char* from, size_t left) {
+  if (left >= 8) return big_endian(from);
+  if (text.size() >= 8) return big_endian(from + left - 8) << (64 - 8 * left);
+  uint64_t word = 0;
+  for (size_t i = 0; i < left; ++i) word |= uint64_t{static_cast<uint8_t>(from[i])} << (56 - 8 * i);
+  return word;
+}
+
 // One code of more than kStep bits at the top of `window`. Its length, or 0 if it is EOS.
 int long_code(uint64_t window, char* to) {
   for (int length = kStep + 1; length <= kLongest; ++length) {
@@ -138,15 +148,17 @@ void huffman_encode(std::string_view text, char* to) {
 
 char* huffman_decode(std::string_view encoded, char* to) {
   const char* from = encoded.data();
-  const char* const end = from + encoded.size();
+  size_t left = encoded.size();
   uint64_t window = 0;  // its top `bits` bits are the next ones
   int bits = 0;
-  while (end - from >= 8) {
-    window |= big_endian(from) >> bits;  // below its top `bits` are bits that follow already: these again
-    const int taken = (63 - bits) / 8;
+  while (left) {
+    window |= upcoming(encoded, from, left) >> bits;  // what it had below `bits` are these already
+    const size_t taken = std::min<size_t>(left, static_cast<size_t>(63 - bits) / 8);
     from += taken;
-    bits += taken * 8;
-    while (bits >= kLongest) {
+    left -= taken;
+    bits += static_cast<int>(taken) * 8;
+    const int least = left ? kLongest : kStep;
+    while (bits >= least) {
       const Step step = kTables.steps[window >> (64 - kStep)];
       if (step.first_bits) [[likely]] {
         to[0] = static_cast<char>(step.first);
@@ -157,32 +169,22 @@ char* huffman_decode(std::string_view encoded, char* to) {
         continue;
       }
       const int length = long_code(window, to);
-      if (!length) return nullptr;
+      if (!length || length > bits) return nullptr;
       ++to;
       window <<= length;
       bits -= length;
     }
   }
-  // The end: code by code, with ones behind it, which complete no code.
-  for (;;) {
-    while (bits < 56 && from < end) {
-      window |= uint64_t{static_cast<uint8_t>(*from++)} << (56 - bits);
-      bits += 8;
-    }
-    if (!bits) return to;
+  // The last bits: code by code, with ones behind them, which complete no code.
+  while (bits) {
     window |= ~uint64_t{0} >> bits;
     const Step step = kTables.steps[window >> (64 - kStep)];
-    int length = step.first_bits;
-    if (length)
-      *to = static_cast<char>(step.first);
-    else
-      length = long_code(window, to);
-    if (!length || length > bits) return bits < 8 && !~window ? to : nullptr;
-    ++to;
-    window <<= length;
-    bits -= length;
-    window &= bits ? ~(~uint64_t{0} >> bits) : 0;
+    if (!step.first_bits || step.first_bits > bits) return bits < 8 && !~window ? to : nullptr;
+    *to++ = static_cast<char>(step.first);
+    window <<= step.first_bits;
+    bits -= step.first_bits;
   }
+  return to;
 }
 
 }  // namespace duplex::http

@@ -53,7 +53,7 @@ class HpackTable {
   struct Entry {
     uint32_t at = 0;  // in the arena; the value follows the name
     uint32_t name_size = 0, value_size = 0;
-    uint32_t name_hash = 0, hash = 0;  // the encoder's
+    uint32_t name_hash = 0, hash = 0;  // the encoder's; no name_hash: the static table has the name
     uint8_t mark = 0;                  // the decoder's
   };
 
