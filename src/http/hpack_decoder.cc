@@ -39,6 +39,11 @@ void HpackDecoder::begin(std::string_view block) {
   }
 }
 
+inline bool HpackDecoder::number(uint32_t mask, uint32_t& n) {
+  n = *at_++ & mask;
+  return n < mask || more_of_number(n);
+}
+
 HpackDecoder::Step HpackDecoder::other(HpackField& field) {
   while (at_ != end_) {
     const uint8_t first = *at_;
@@ -70,12 +75,8 @@ HpackDecoder::Step HpackDecoder::fail() {
 HpackDecoder::Step HpackDecoder::literal(uint8_t prefix, bool add, HpackField& field) {
   fields_seen_ = true;
   scratch_used_ = 0;
-  uint32_t index = *at_ & prefix;
-  if (index == prefix) {
-    if (!number(prefix, index)) return fail();
-  } else {
-    ++at_;
-  }
+  uint32_t index;
+  if (!number(prefix, index)) return fail();
   std::string_view name, value;
   if (index) {
     HpackField named;
@@ -105,9 +106,7 @@ HpackDecoder::Step HpackDecoder::literal(uint8_t prefix, bool add, HpackField& f
   return Step::kField;
 }
 
-bool HpackDecoder::number(uint32_t mask, uint32_t& n) {
-  n = *at_++ & mask;
-  if (n < mask) return true;
+bool HpackDecoder::more_of_number(uint32_t& n) {
   // Five octets more hold 32 bits. What would need more is an error here (section 5.1 leaves the limit to us).
   for (unsigned shift = 0; shift < 32; shift += 7) {
     if (at_ == end_) return false;

@@ -69,6 +69,7 @@ class HpackDecoder {
   Step literal(uint8_t prefix, bool add, HpackField& field);
   // The number whose first octet, at at_, keeps it in the bits of `mask`.
   bool number(uint32_t mask, uint32_t& n);
+  bool more_of_number(uint32_t& n);
   // A string literal: a view into the block, or decoded into scratch_ from scratch_used_ on.
   bool string(std::string_view& text);
   char* scratch(size_t room);

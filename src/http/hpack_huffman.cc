@@ -36,8 +36,8 @@ constexpr std::array<uint8_t, 256> kLengths = {
 constexpr int kStep = 12;
 struct Step {
   uint8_t first, second;
-  uint8_t first_bits;  // 0: the code is longer than kStep
-  uint8_t bits;        // of both; the same as first_bits if there is no second
+  uint8_t bits;   // of one code or both
+  uint8_t count;  // 0: the code is longer than kStep
 };
 
 struct Code {
@@ -80,14 +80,13 @@ struct Tables {
     if (length > kStep) return;
     const uint32_t from = codes[octet].bits << (kStep - length);
     const uint8_t bits = static_cast<uint8_t>(length);
-    for (uint32_t i = 0; i < 1u << (kStep - length); ++i)
-      steps[from + i] = {static_cast<uint8_t>(octet), 0, bits, bits};
+    for (uint32_t i = 0; i < 1u << (kStep - length); ++i) steps[from + i] = {static_cast<uint8_t>(octet), 0, bits, 1};
     for (int next = 0; next < 256; ++next) {
       const int both = length + kLengths[next];
       if (both > kStep) continue;
       const uint32_t begin = from + (codes[next].bits << (kStep - both));
       for (uint32_t i = 0; i < 1u << (kStep - both); ++i)
-        steps[begin + i] = {static_cast<uint8_t>(octet), static_cast<uint8_t>(next), bits, static_cast<uint8_t>(both)};
+        steps[begin + i] = {static_cast<uint8_t>(octet), static_cast<uint8_t>(next), static_cast<uint8_t>(both), 2};
     }
   }
 };
@@ -160,10 +159,10 @@ char* huffman_decode(std::string_view encoded, char* to) {
     const int least = left ? kLongest : kStep;
     while (bits >= least) {
       const Step step = kTables.steps[window >> (64 - kStep)];
-      if (step.first_bits) [[likely]] {
+      if (step.count) [[likely]] {
         to[0] = static_cast<char>(step.first);
         to[1] = static_cast<char>(step.second);
-        to += 1 + (step.bits != step.first_bits);
+        to += step.count;
         window <<= step.bits;
         bits -= step.bits;
         continue;
@@ -179,10 +178,11 @@ char* huffman_decode(std::string_view encoded, char* to) {
   while (bits) {
     window |= ~uint64_t{0} >> bits;
     const Step step = kTables.steps[window >> (64 - kStep)];
-    if (!step.first_bits || step.first_bits > bits) return bits < 8 && !~window ? to : nullptr;
+    const int length = kLengths[step.first];
+    if (!step.count || length > bits) return bits < 8 && !~window ? to : nullptr;
     *to++ = static_cast<char>(step.first);
-    window <<= step.first_bits;
-    bits -= step.first_bits;
+    window <<= length;
+    bits -= length;
   }
   return to;
 }
