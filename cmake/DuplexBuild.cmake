@@ -45,10 +45,11 @@ endif()
 add_library(duplex_warnings INTERFACE)
 target_compile_options(duplex_warnings INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Werror)
 
-# duplex_room(NAME [DEPENDS room...] [LIBRARIES target...]): the static library of the room in this folder, made of all
-# its .cc files but the tests and a main.cc; each *_test.cc becomes a part of the room's test program.
+# duplex_room(NAME [DEPENDS room...] [LIBRARIES target...] [TEST_LIBRARIES target...]): the static library of the room in
+# this folder, made of all its .cc files but the tests and a main.cc; each *_test.cc becomes a part of the room's test
+# program, which alone is linked to TEST_LIBRARIES.
 function(duplex_room name)
-  cmake_parse_arguments(ROOM "" "" "DEPENDS;LIBRARIES" ${ARGN})
+  cmake_parse_arguments(ROOM "" "" "DEPENDS;LIBRARIES;TEST_LIBRARIES" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cc)
   set(tests ${sources})
   list(FILTER sources EXCLUDE REGEX "(_test|/main)\\.cc$")
@@ -60,7 +61,7 @@ function(duplex_room name)
   target_link_libraries(duplex_${name} PUBLIC ${ROOM_DEPENDS} ${ROOM_LIBRARIES} Threads::Threads
                                        PRIVATE duplex_warnings)
   if(DUPLEX_TESTS AND tests)
-    duplex_test(${name}_test SOURCES ${tests} LIBRARIES duplex_${name})
+    duplex_test(${name}_test SOURCES ${tests} LIBRARIES duplex_${name} ${ROOM_TEST_LIBRARIES})
   endif()
 endfunction()
 

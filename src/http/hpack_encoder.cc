@@ -172,6 +172,7 @@ void HpackEncoder::field(Buffer& out, std::string_view name, std::string_view va
 }
 
 void HpackEncoder::put_index(Buffer& out, uint32_t index) {
+  if (index < 0x7f) return out.append(static_cast<char>(kIndexed | index));
   char* const to = out.extend(kNumberRoom);
   out.truncate(static_cast<size_t>(put_number(to, kIndexed, 0x7f, index) - out.data()));
 }

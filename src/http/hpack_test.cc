@@ -2,11 +2,10 @@
 #include <gtest/gtest.h>
 #include <nghttp2/nghttp2.h>
 
-#include <map>
+#include <algorithm>
 #include <optional>
 #include <random>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "http/hpack_decoder.h"
