@@ -1,33 +1,21 @@
-// Http2Session: one HTTP/2 connection over nghttp2, either role. nghttp2's callbacks only mark and queue (law 6); what
-// they found is acted on when the batch of octets has been parsed; what is to be sent goes out in one write a turn.
+// Http2Session: one HTTP/2 connection (RFC 9113), either role. What arrives only marks and queues (law 6) and is acted
+// on when the batch of octets has been parsed; what is to be sent goes out in one write a turn.
+//
+// http2_session.cc has its life and its streams', http2_receive.cc what the peer's frames do, http2_send.cc the frames
+// that leave.
 #pragma once
 
-#include <nghttp2/nghttp2.h>
-
-#include <memory>
 #include <string>
 #include <vector>
 
-#include "http/http2_stream.h"
+#include "http/hpack_decoder.h"
+#include "http/hpack_encoder.h"
+#include "http/http2_flood.h"
+#include "http/http2_frames.h"
+#include "http/http2_streams.h"
 #include "http/socket_io.h"
 
 namespace duplex::http {
-
-// Fields on their way to nghttp2; keeps its memory.
-class FieldList {
- public:
-  void clear() { size_ = 0; }
-  void add(const nghttp2_nv& field) {
-    if (size_ == fields_.size()) fields_.resize(2 * size_ + 8);
-    fields_[size_++] = field;
-  }
-  const nghttp2_nv* data() const { return fields_.data(); }
-  size_t size() const { return size_; }
-
- private:
-  std::vector<nghttp2_nv> fields_;
-  size_t size_ = 0;
-};
 
 class Http2Session final : public SocketIo {
  public:
@@ -54,17 +42,18 @@ class Http2Session final : public SocketIo {
   // Sends GOAWAY with that code, and ends.
   void end(uint32_t code);
 
+  bool is_server() const { return role_ == Role::kServer; }
   bool over() const { return over_; }
   Notifier& changed() { return changed_; }  // over, fewer streams than before, or other settings of the peer
   Notifier& ended() { return ended_; }      // over
   // Is notified whenever changed() is: so that a pool of sessions need not wait on each.
   void set_also_notified(Notifier* other) { also_ = other; }
   const Status& why_over() const { return why_over_; }
-  size_t streams() const { return live_; }
+  size_t streams() const { return streams_.live(); }
   bool draining() const { return draining_; }
   const std::string& peer_name() const { return peer_; }
   // How many of ours the peer lets be open at once.
-  size_t peer_max_streams() const;
+  size_t peer_max_streams() const { return peer_max_streams_; }
   uint64_t octets_in() const { return octets_in_; }
 
   // Client: a new exchange with its request queued. Null: the session can take no more streams ever.
@@ -82,37 +71,84 @@ class Http2Session final : public SocketIo {
 
  private:
   friend class Http2Stream;
-  static const nghttp2_session_callbacks* callbacks();
-  static int on_begin_headers(nghttp2_session*, const nghttp2_frame*, void* self);
-  static int on_header(nghttp2_session*, const nghttp2_frame*, const uint8_t* name, size_t name_size,
-                       const uint8_t* value, size_t value_size, uint8_t flags, void* self);
-  static int on_frame(nghttp2_session*, const nghttp2_frame*, void* self);
-  static int on_data(nghttp2_session*, uint8_t flags, int32_t id, const uint8_t* data, size_t size, void* self);
-  static int on_sent(nghttp2_session*, const nghttp2_frame*, void* self);
-  static int on_close(nghttp2_session*, int32_t id, uint32_t code, void* self);
-  static ssize_t on_pull(nghttp2_session*, int32_t id, uint8_t* to, size_t room, uint32_t* flags, nghttp2_data_source*,
-                         void* self);
 
   void on_octets(const char* data, size_t size) final;
   void on_eof(int error) final;
-  void on_written() final;
+  void on_written() final { want_write(); }
   void end_of_turn() final;
 
-  Http2Stream* stream_of(int32_t id) { return latest_ && latest_->id_ == id ? latest_ : find_stream(id); }
-  Http2Stream* find_stream(int32_t id);
-  Http2Stream* make_stream(int32_t id);
+  // ---- its life and its streams' ----
+  // The peer broke the connection's rules: GOAWAY, and the end. False, for on_...().
+  bool broken(Http2Error code, std::string_view how);
+  void second_goaway();
   void recycle(Http2Stream& stream);
-  void submit_head(Http2Stream& stream, int status, const Metadata& fields, bool end);
-  void submit_trailers(Http2Stream& stream, const Metadata& trailers);
+  // The stream is over on the network.
+  void close_stream(Http2Stream& stream, uint32_t code);
+  void reset(Http2Stream& stream, uint32_t code);
+  // The peer broke the stream's rules. False: once too often.
+  bool stream_error(uint32_t id, Http2Error code);
   void took(Http2Stream& stream, size_t count);
-  void queue_started(Http2Stream& stream);
-  int refuse_field(Http2Stream& stream);
+  void note_change() {
+    changed_.notify_all();
+    if (also_) also_->notify_all();
+  }
+
+  // ---- what arrives; false: the connection is broken, no more of it is looked at ----
+  bool take_preface(std::string_view& octets);
+  void start_streams();
+  bool on_frame(const FrameHead& head, std::string_view payload);
+  bool on_data(const FrameHead& head, std::string_view payload);
+  bool on_headers(const FrameHead& head, std::string_view payload);
+  bool on_continuation(const FrameHead& head, std::string_view payload);
+  bool on_block(uint32_t id, bool end, std::string_view block);
+  bool on_request_block(uint32_t id, bool end, std::string_view block);
+  bool on_later_block(Http2Stream& stream, bool end, std::string_view block);
+  bool on_priority(const FrameHead& head, std::string_view payload);
+  bool on_rst_stream(const FrameHead& head, std::string_view payload);
+  bool on_settings(const FrameHead& head, std::string_view payload);
+  bool on_setting(Setting id, uint32_t value);
+  bool on_initial_window(uint32_t value);
+  bool on_ping(const FrameHead& head, std::string_view payload);
+  bool on_goaway(const FrameHead& head, std::string_view payload);
+  bool on_window_update(const FrameHead& head, std::string_view payload);
+  // Takes padding off. False: broken.
+  bool unpad(const FrameHead& head, std::string_view& payload);
+  enum class Decoded : uint8_t { kRight, kMalformed, kTooLarge, kBroken };
+  // Decodes a block into `stream`, or into nothing.
+  Decoded decode(std::string_view block, FieldRules& rules, Http2Stream* stream, Metadata* fields);
+  // A frame for a stream that is not open.
+  bool on_frame_of_the_past(const FrameHead& head);
+  bool is_idle(uint32_t id) const;
+  bool ended_by_peer(Http2Stream& stream);
+  bool spend_on_control() {
+    return control_.spend(loop_.now()) || broken(Http2Error::kEnhanceYourCalm, "a flood of frames");
+  }
+  // The peer is done with `count` octets' worth of the connection's window.
+  void return_credit(size_t count);
+
+  // ---- what leaves ----
+  int64_t peer_initial_window() const { return peer_initial_window_; }
+  void send_head(Http2Stream& stream, int status, const Metadata& fields, bool end);
+  void send_interim(Http2Stream& stream, int status, const Metadata& fields);
+  // There may be something to send of it.
+  void has_more(Http2Stream& stream);
+  void fill();
+  void send_from(Http2Stream& stream);
+  void send_data(Http2Stream& stream, size_t count, bool end);
+  void send_trailers(Http2Stream& stream);
+  void sent_end(Http2Stream& stream);
+  size_t begin_headers();
+  void add_status(int status);
+  void add_field(std::string_view name, std::string_view value);
+  void add_fields(const Metadata& fields);
+  void add_block(int status, const Metadata& fields);
+  void finish_headers(size_t at, uint32_t id, bool end);
 
   Requests* const requests_;
   const Role role_;
   const std::string peer_;
   const Limits limits_;
-  nghttp2_session* session_ = nullptr;
+
   // When the peer has surely heard the first GOAWAY, or had a second to (RFC 9113 section 6.8).
   class SecondGoaway final : public Timer {
    public:
@@ -122,28 +158,53 @@ class Http2Session final : public SocketIo {
    private:
     Http2Session& session_;
   };
-  void second_goaway();
-
   SecondGoaway second_goaway_{*this};
   bool over_ = false, draining_ = false;
+  bool ending_ = false;      // the last GOAWAY is on its way: it closes when that has left
+  bool going_away_ = false;  // one side takes no new streams: it closes when the last has ended
   Status why_over_;
-  Http2Stream* latest_ = nullptr;  // whose frame came last: mostly the next one's too
-  Http2Stream* receiving_ =
-      nullptr;              // whose header block came last: its frames follow each other (RFC 9113 section 4.3)
-  size_t resets_due_ = 0;   // streams with reset_after_end_
-  size_t live_ = 0;         // streams open on the network or in use above
-  size_t unread_ = 0;       // octets in streams' bodies
-  size_t held_credit_ = 0;  // connection credit held while too much is unread
-  size_t due_credit_ = 0;   // connection credit to return when the batch has been parsed
-  uint64_t octets_in_ = 0;
+
+  Http2Streams streams_;
+  Http2Past past_;
+  uint32_t last_peer_id_ = 0;  // server: of the requests taken
+  uint32_t next_id_ = 1;       // client
   std::vector<Http2Stream*> starting_;
-  std::vector<std::unique_ptr<Http2Stream>> all_;
-  std::vector<Http2Stream*> spare_;
-  FieldList fields_;  // scratch
-  void note_change() {
-    changed_.notify_all();
-    if (also_) also_->notify_all();
-  }
+
+  FrameReader reader_;
+  HpackDecoder decoder_;
+  std::string_view preface_left_;
+  bool had_settings_ = false;
+  uint32_t block_stream_ = 0;  // of the header block that CONTINUATION goes on with; 0: none
+  bool block_end_ = false;
+  size_t block_frames_ = 0;
+  Buffer block_;
+  FloodGuard resets_, control_;
+  size_t acks_waiting_ = 0;  // of ours, since out_ was last empty
+  uint64_t octets_in_ = 0;
+  int64_t credit_ = kDefaultInitialWindow;  // what the peer may send on the connection
+  size_t returned_ = 0;                     // of it, not yet told to the peer
+  size_t unread_ = 0;                       // octets in streams' bodies
+  size_t held_credit_ = 0;                  // connection credit held while too much is unread
+  size_t due_credit_ = 0;                   // connection credit to return when the batch has been parsed
+
+  HpackEncoder encoder_;
+  // Header blocks of fields that never change, as they were last encoded: right as long as the encoder's table is the
+  // same.
+  struct KnownBlock {
+    const void* fields = nullptr;
+    int status = 0;  // 0: trailers
+    uint64_t changes = 0;
+    uint8_t size = 0;
+    char octets[31];
+  };
+  KnownBlock known_blocks_[4];
+  size_t next_known_ = 0;
+  List<Http2Stream, SendTag> ready_;    // have something to send and a window
+  List<Http2Stream, SendTag> starved_;  // wait for the connection's window
+  int64_t send_window_ = kDefaultInitialWindow;
+  int64_t peer_initial_window_ = kDefaultInitialWindow;
+  size_t peer_max_streams_ = 100;  // until its SETTINGS come
+
   Notifier changed_, ended_;
   Notifier* also_ = nullptr;
 };

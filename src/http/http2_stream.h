@@ -1,13 +1,19 @@
 // Http2Stream: an Exchange over one HTTP/2 stream. Made, kept for reuse and freed by its Http2Session.
 #pragma once
 
+#include <optional>
+
+#include "duplex/base/list.h"
 #include "duplex/http/exchange.h"
+#include "http/http2_fields.h"
 
 namespace duplex::http {
 
 class Http2Session;
 
-class Http2Stream final : public Exchange {
+struct SendTag : ListNode {};
+
+class Http2Stream final : public Exchange, public SendTag {
  public:
   explicit Http2Stream(Http2Session& session) : Exchange(Version::kHttp2), session_(session) {}
   ~Http2Stream() override = default;
@@ -22,34 +28,44 @@ class Http2Stream final : public Exchange {
 
  private:
   friend class Http2Session;
-  enum : uint8_t { kMethod = 1, kTarget = 2, kAuthority = 4, kScheme = 8 };
+  friend class Http2Streams;
   static constexpr size_t kKeptCapacity = 16384;
   void clear();   // for its next use; strings and buffers keep their memory
   void shrink();  // after its last: a buffer keeps kKeptCapacity at most
-  void take_pseudo_field(std::string_view name, std::string_view value);
+  void take_pseudo_field(FieldKind kind, std::string_view value);
   // What did not come in the head must not be left of the one before.
-  void drop_stale_pseudo_fields();
-  void resume_sending();  // tells nghttp2 that there is more
-  size_t pull(uint8_t* to, size_t room, uint32_t* flags);
+  void drop_stale_pseudo_fields(const FieldRules& rules);
   // The stream is over for the network; what the users above still read stays.
   void closed(uint32_t code);
+  // Is there anything to put into a frame, window or not?
+  bool has_more() const { return out_at_ < out_.size() || (out_ended_ && !sent_end_); }
+  // The next `count` octets of the body went into a frame.
+  void took_from_body(size_t count);
+  // Is the body that came as long as its head said (RFC 9113 section 8.1.1)?
+  bool length_is_right() const { return !length_ || *length_ == received_; }
 
   Http2Session& session_;
-  int32_t id_ = -1;
-  Context* context_ = nullptr;  // server: of its handler while that runs
-  bool in_use_ = false;         // a handler (server) or a caller (client) holds it
-  bool network_closed_ = false, deferred_ = false, queued_ = false;
-  bool head_pending_ = false;     // the final head is being received
-  uint8_t pseudo_fields_ = 0;     // that came in that head: kMethod...
-  bool head_left_ = false;        // client: the request's head is on its way
-  bool reset_ = false;            // by us, once: nghttp2 would send a second one for a head that never left
+  uint32_t id_ = 0;
+  Http2Stream* next_in_bucket_ = nullptr;
+  Context* context_ = nullptr;    // server: of its handler while that runs
+  bool open_ = false;             // on the network
+  bool in_use_ = false;           // a handler (server) or a caller (client) holds it
+  bool queued_ = false;           // server: its head came in the batch that is being parsed
+  bool sent_end_ = false;         // our END_STREAM is on its way
   bool reset_after_end_ = false;  // RST_STREAM(NO_ERROR) once our END_STREAM has left (RFC 9113 section 8.1)
+  bool asked_head_ = false;       // client: of a HEAD request, whose answer has no body
+  uint64_t head_end_ = 0;         // client: of all octets of the connection, where the request's head ends
   Buffer out_;
   size_t out_at_ = 0;
   Metadata out_trailers_;
-  size_t owed_ = 0;    // octets handed over whose credit is not yet returned
-  size_t window_ = 0;  // our receive window for the stream
-  size_t taken_ = 0;   // octets handed over since the window last grew
+  int64_t send_window_ = 0;         // below 0 after the peer made its windows smaller (RFC 9113 section 6.9.2)
+  int64_t credit_ = 0;              // what the peer may send
+  size_t owed_ = 0;                 // octets handed over whose credit is not yet returned
+  size_t returned_ = 0;             // credit returned by the user above, not yet told to the peer
+  size_t window_ = 0;               // our receive window for the stream
+  size_t taken_ = 0;                // octets handed over since the window last grew
+  uint64_t received_ = 0;           // octets of the body
+  std::optional<uint64_t> length_;  // content-length, where there is a body
 };
 
 }  // namespace duplex::http

@@ -73,6 +73,8 @@ class Metadata {
   // them do not share a cache line that changes. Never freed: for static variables.
   static Metadata constant(std::initializer_list<Entry> entries);
   bool is_constant() const { return rep_ && rep_->constant; }
+  // The same for all copies of one constant(), and of nothing else.
+  const void* constant_identity() const { return is_constant() ? rep_ : nullptr; }
 
   bool empty() const { return !rep_ || rep_->count == 0; }
   size_t size() const { return rep_ ? rep_->count : 0; }
