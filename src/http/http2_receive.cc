@@ -118,7 +118,7 @@ bool Http2Session::unpad(const FrameHead& head, std::string_view& payload) {
 // Section 5.1, "closed".
 bool Http2Session::on_frame_of_the_past(const FrameHead& head) {
   if (is_idle(head.stream)) {
-    if (going_away_ && is_server() && (head.stream & 1)) return spend_on_control();  // after our last GOAWAY
+    if (said_last_ && (head.stream & 1)) return spend_on_control();  // after our last GOAWAY
     return broken(Http2Error::kProtocolError, "a frame of a stream that was never opened");
   }
   if (!is_server()) return true;  // we may have reset it
@@ -211,7 +211,7 @@ bool Http2Session::on_continuation(const FrameHead& head, std::string_view paylo
 
 bool Http2Session::on_block(uint32_t id, bool end, std::string_view block) {
   if (Http2Stream* stream = streams_.find(id)) return on_later_block(*stream, end, block);
-  if (is_server() && (id & 1) && id > last_peer_id_ && !going_away_) return on_request_block(id, end, block);
+  if (is_server() && (id & 1) && id > last_peer_id_ && !said_last_) return on_request_block(id, end, block);
   // The table of fields must stay the peer's, whatever becomes of them.
   FieldRules rules(FieldRules::Part::kTrailers);
   if (decode(block, rules, nullptr, nullptr) == Decoded::kBroken) return false;
@@ -325,7 +325,7 @@ bool Http2Session::on_priority(const FrameHead& head, std::string_view payload) 
 bool Http2Session::on_rst_stream(const FrameHead& head, std::string_view payload) {
   if (payload.size() != 4) return broken(Http2Error::kFrameSizeError, "RST_STREAM that has not 4 octets");
   if (head.stream == 0 || is_idle(head.stream)) {
-    if (head.stream && going_away_) return spend_on_control();
+    if (head.stream && said_last_) return spend_on_control();
     return broken(Http2Error::kProtocolError, "RST_STREAM of no stream");
   }
   if (is_server() && !resets_.spend(loop_.now())) return broken(Http2Error::kEnhanceYourCalm, "too many resets");
@@ -403,8 +403,8 @@ bool Http2Session::on_goaway(const FrameHead& head, std::string_view payload) {
   if (payload.size() < 8) return broken(Http2Error::kFrameSizeError, "GOAWAY of less than 8 octets");
   if (!spend_on_control()) return false;
   const uint32_t last = read_u32(payload.data()) & kLargestId;
-  draining_ = true;
   if (!is_server()) {
+    draining_ = true;
     // What the peer did not take: it surely never saw them (section 6.8).
     streams_.for_each_open([&](Http2Stream& stream) {
       if (stream.id_ > last) close_stream(stream, static_cast<uint32_t>(Http2Error::kRefusedStream));
@@ -430,7 +430,7 @@ bool Http2Session::on_window_update(const FrameHead& head, std::string_view payl
   }
   Http2Stream* stream = streams_.find(head.stream);
   if (!stream)
-    return !is_idle(head.stream) || going_away_ ||
+    return !is_idle(head.stream) || said_last_ ||
            broken(Http2Error::kProtocolError, "WINDOW_UPDATE of a stream that was never opened");
   if (increment == 0) return stream_error(head.stream, Http2Error::kProtocolError);
   stream->send_window_ += increment;

@@ -161,8 +161,8 @@ void Http2Session::drain() {
 
 void Http2Session::second_goaway() {
   second_goaway_.disarm();
-  if (over_ || going_away_) return;
-  going_away_ = true;
+  if (over_ || said_last_) return;
+  going_away_ = said_last_ = true;
   append_goaway(out_, last_peer_id_, static_cast<uint32_t>(Http2Error::kNoError), {});
   want_write();
 }
@@ -170,7 +170,7 @@ void Http2Session::second_goaway() {
 void Http2Session::end(uint32_t code) {
   if (over_ || ending_) return;
   append_goaway(out_, last_peer_id_, code, {});
-  ending_ = draining_ = true;
+  ending_ = draining_ = said_last_ = true;
   want_write();
 }
 

@@ -162,6 +162,7 @@ class Http2Session final : public SocketIo {
   bool over_ = false, draining_ = false;
   bool ending_ = false;      // the last GOAWAY is on its way: it closes when that has left
   bool going_away_ = false;  // one side takes no new streams: it closes when the last has ended
+  bool said_last_ = false;   // server: our last GOAWAY is queued; what the peer opens after it is passed over
   Status why_over_;
 
   Http2Streams streams_;
