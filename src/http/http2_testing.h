@@ -127,6 +127,10 @@ class Peer2Frames {
     }
     return true;
   }
+  // Octets that are no frame.
+  void skip(size_t count) {
+    if (fill(count)) got_.erase(0, count);
+  }
   // The next frame; nothing: the connection has ended, or nothing came for 20 s (a failure).
   std::optional<Frame2> next() {
     const size_t size = kFrameHeadSize;
