@@ -404,6 +404,23 @@ TEST(Http2Server, CreditComesBackForAllThatWasSent) {
   EXPECT_EQ(came, sent);
 }
 
+TEST(Http2Server, WhatComesForNobodyCostsTheConnectionNoCredit) {
+  ServedHttp2 served;
+  served.peer.send(reset_by_us(1));
+  int64_t connection = 1 << 20;
+  const std::string payload(16'384, 'x');
+  for (int sent = 0; sent < 200; ++sent) {
+    while (connection < static_cast<int64_t>(payload.size())) {
+      std::optional<Frame2> frame = served.peer.next(FrameType::kWindowUpdate);
+      ASSERT_TRUE(frame);
+      if (frame->stream == 0) connection += frame->number();
+    }
+    ASSERT_TRUE(served.peer.send(data2(1, payload)));
+    connection -= static_cast<int64_t>(payload.size());
+  }
+  EXPECT_EQ(served.peer.verdict(), kFine);
+}
+
 TEST(Http2Server, AWindowOfNothingIsWaitedFor) {  // section 6.9.2
   ServedHttp2 served({}, {{Setting::kInitialWindowSize, 0}});
   served.peer.send(headers2(1, request2("GET", "/big/1000"), kWhole));
