@@ -2,9 +2,9 @@
 #include <gtest/gtest.h>
 
 #include <set>
-#include <thread>
 
 #include "app/all_policies.h"
+#include "app/peer_directory.h"
 #include "duplex/app/configured.h"
 #include "duplex/client/route.h"
 #include "duplex/protocols/http_client.h"
@@ -196,16 +196,27 @@ TEST_F(PoliciesTest, WhoWaitsForReadyOutlastsAPeerThatIsNotThere) {
   const std::string address = server->addresses()[0];
   TalkClient patient = client("timeout: 20s, wait_for_ready: true");
   server->stop();
-  std::thread later([&] {
-    std::this_thread::sleep_for(150ms);
-    Server::Settings settings = Pair::quiet();
-    server = std::make_unique<Server>(settings);
+  run([&](Context& ctx) -> Task<void> {
+    app::PeerDirectory directory;
+    Context own(ctx);
+    own.put(directory);
+    Scope scope(own);
+    Result<SayReply> reply = Status::unknown("not ended");
+    scope.spawn([&](Context& child) -> Task<void> {
+      SayRequest request;
+      reply = co_await patient.say(child, request);
+    });
+    bool refused = false;  // the call has met nobody
+    for (Status s; s.is_ok() && !refused; s = co_await sleep(ctx, 1ms)) {
+      const std::vector<app::PeerReport> reports = co_await directory.report(own);
+      for (const app::PeerReport& report : reports)
+        for (const client::EndpointState& endpoint : report.endpoints) refused |= !endpoint.reachable;
+    }
+    EXPECT_TRUE(refused);
+    server = std::make_unique<Server>(Pair::quiet());
     server->listen(address).serve(std::make_shared<talk::v1::TalkService>());
     EXPECT_TRUE(server->start().is_ok());
   });
-  Result<SayReply> reply = say(patient);
-  later.join();
-  EXPECT_TRUE(reply) << reply.error().to_string();
 }
 
 TEST_F(PoliciesTest, ThePageOfPeersShowsWhatPoliciesKnow) {
@@ -246,6 +257,8 @@ TEST_F(PoliciesTest, ThePageOfPeersShowsWhatPoliciesKnow) {
 TEST(Deadlines, TravelOverPlainHttpAndShrink) {
   std::vector<Duration> left;
   Server::Settings settings = Pair::quiet();
+    co_await scope.join();
+    EXPECT_TRUE(reply) << reply.error().to_string();
   settings.loops = 1;
   Server far(settings), near(settings);
   far.listen("127.0.0.1:0").route("GET /x", [&](Context& ctx, Call&) -> Task<Outcome> {
