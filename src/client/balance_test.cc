@@ -121,6 +121,14 @@ TEST(Balance, OnlyWhatIsTheEndpointsFaultCounts) {
       auto answer = fails(Status(code, "no"));
       EXPECT_FALSE(co_await counts(answer)) << code_name(code);
     }
+    for (int16_t http : {500, 501, 599}) {  // of plain HTTP: the exchange itself went through
+      auto answer = answers_http(http);
+      EXPECT_TRUE(co_await counts(answer)) << http;
+    }
+    for (int16_t http : {400, 404, 429}) {
+      auto answer = answers_http(http);
+      EXPECT_FALSE(co_await counts(answer)) << http;
+    }
     auto slow = takes(1h);
     const Status gone = Status::cancelled("the caller left"), ends = Status::unavailable("the server stops");
     EXPECT_FALSE(co_await counts(slow, 1h, gone));

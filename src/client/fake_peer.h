@@ -31,6 +31,13 @@ inline auto takes(Duration latency, Status status = {}) {
 inline auto fails(Status status) {
   return [status](Context&, Call&) { return Task<Outcome>::ready(Outcome(status)); };
 }
+inline auto answers_http(int16_t status) {
+  return [status](Context&, Call&) {
+    Outcome outcome;
+    outcome.http_status = status;
+    return Task<Outcome>::ready(std::move(outcome));
+  };
+}
 inline auto refuses() {
   return [](Context&, Call&) { return Task<Outcome>::ready(Outcome::never_sent(Status::unavailable("refused"))); };
 }

@@ -44,6 +44,12 @@ const resilience::Causes& failures() {
   return kFailures;
 }
 
+// An exchange of plain HTTP that went through is OK whatever its status; a 5xx speaks against the endpoint all the same
+// (as Envoy's consecutive_5xx has it).
+bool is_failure(const Outcome& outcome) {
+  return outcome.status.is_ok() ? outcome.http_status >= 500 : failures().match(outcome);
+}
+
 }  // namespace
 
 // A call on a target, which is there as long as it has one.
@@ -179,7 +185,7 @@ bool Remote::all_failing() const {
 void Remote::ended(Context& ctx, Target& target, const Call& call, const Outcome& outcome, Time began) {
   ++target.total;
   const bool broken_off = ctx.cancelled() && ctx.why().code() != Code::kDeadlineExceeded;
-  const bool failure = !outcome.status.is_ok() && !broken_off && failures().match(outcome);
+  const bool failure = !broken_off && is_failure(outcome);
   target.failures += failure;
   if (targets_.size() == 1 || (outcome.unsent && !failure)) return;
   const Time now = ctx.loop().now();

@@ -68,7 +68,8 @@ class Guarded final : public Service {
   CircuitBreaker::Verdict judge(Context& ctx, const Outcome& outcome) const {
     using enum CircuitBreaker::Verdict;
     if (outcome.refused_by != RefusedBy::kNobody) return kUncounted;
-    if (outcome.status.is_ok()) return kGood;
+    // An exchange of plain HTTP that went through is OK whatever its status, which `failures` may name.
+    if (outcome.status.is_ok()) return failures_.match(outcome) ? kFailed : kGood;
     if (ctx.cancelled() && ctx.why().code() != Code::kDeadlineExceeded) return kUncounted;
     return failures_.match(outcome) ? kFailed : kGood;
   }

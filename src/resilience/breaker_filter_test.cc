@@ -207,6 +207,21 @@ TEST(BreakerFilter, FailuresAreWhatTheSettingsCallSo) {
   });
 }
 
+// A plain exchange that went through is OK to who asked, whatever its status.
+TEST(BreakerFilter, AnHttpStatusThatTheSettingsNameIsAFailureThoughTheExchangeIsOk) {
+  BreakerSettings s = small();
+  s.failures = {Cause::http(500), Cause::http(503)};
+  Bed bed(s);
+  on_loop([&](Context& ctx) -> Task<void> {
+    for (int16_t http : {500, 501, 503}) {
+      bed.peer->outcome = of_http(Status(), http);
+      Outcome o = co_await bed.call(ctx, bed.get);
+      EXPECT_TRUE(o.status.is_ok());
+    }
+    EXPECT_EQ(bed.of(ctx).counts, (CallCounts{3, 2, 0}));
+  });
+}
+
 TEST(BreakerFilter, ACallersOwnCancelCountsNeitherWayAndItsDeadlineDoes) {
   Bed bed;
   bed.peer->takes = 10s;
