@@ -59,10 +59,8 @@ CircuitBreaker::CircuitBreaker(const BreakerSettings& settings)
 void CircuitBreaker::set(const BreakerSettings& settings) {
   CallWindow window(settings.window);  // outside the lock, as it allocates; so is what it replaces freed
   std::lock_guard lock(lock_);
-  if (rules_.window != settings.window) {
-    std::swap(window_, window);
-    all_good_.store(kNoGeneration, std::memory_order_relaxed);
-  }
+  take_good_calls();  // by other rules the next one may open it
+  if (rules_.window != settings.window) std::swap(window_, window);
   rules_ = Rules(settings);
   slow_call_.store(settings.slow_call.count(), std::memory_order_relaxed);
 }
@@ -109,10 +107,28 @@ CircuitBreaker::Admission CircuitBreaker::try_acquire_not_closed(Time now) {
   return admission;
 }
 
+// They go into the window; further ones come to record_locked() until count_good_calls_apart(). One whose thread is
+// about to count it is taken the next time.
+inline void CircuitBreaker::take_good_calls() {
+  if (counted_apart_.load(std::memory_order_relaxed) == kNothing) return;
+  counted_apart_.store(kNothing, std::memory_order_relaxed);
+  const uint64_t all = good_calls_.value();
+  if (all == good_calls_taken_) return;
+  window_.add_good(all - good_calls_taken_);
+  good_calls_taken_ = all;
+  in_a_row_ = 0;
+}
+
+// After a call that opened nothing: where enough calls are in the window, one more good one can but lower its shares.
+inline void CircuitBreaker::count_good_calls_apart() {
+  if (!window_.counts_calls() || window_.counts().calls < rules_.minimum) return;
+  const uint64_t word = word_.load(std::memory_order_relaxed);
+  counted_apart_.store(word | (window_.all_good() ? kAllGood : 0), std::memory_order_release);
+}
+
 inline CircuitBreaker::Changes CircuitBreaker::record_closed(bool failed, Duration took, Time now) {
+  take_good_calls();
   window_.add(failed, took > rules_.slow_call, now);
-  const uint64_t all_good = window_.all_good() ? word_.load(std::memory_order_relaxed) : kNoGeneration;
-  if (all_good_.load(std::memory_order_relaxed) != all_good) all_good_.store(all_good, std::memory_order_release);
   in_a_row_ = failed ? in_a_row_ + 1 : 0;
   const CallCounts& counts = window_.counts();
   if (counts.calls >= rules_.minimum) {
@@ -126,6 +142,7 @@ inline CircuitBreaker::Changes CircuitBreaker::record_closed(bool failed, Durati
     open(Opening::Why::kConsecutive, {in_a_row_, in_a_row_, 0}, now);
     return {.opened = true};
   }
+  count_good_calls_apart();
   return {};
 }
 
@@ -157,13 +174,18 @@ CircuitBreaker::Changes CircuitBreaker::record_probe(Verdict verdict, Duration t
     return {.opened = true};
   }
   window_.clear();
+  good_calls_taken_ = good_calls_.value();  // who counted only now was let through before it opened
   in_a_row_ = 0;
   enter(State::kClosed, now);
   return {.closed = true};
 }
 
-CircuitBreaker::Snapshot CircuitBreaker::snapshot(Time now) const {
+CircuitBreaker::Snapshot CircuitBreaker::snapshot(Time now) {
   std::lock_guard lock(lock_);
+  if (counted_apart_.load(std::memory_order_relaxed) != kNothing) {
+    take_good_calls();
+    count_good_calls_apart();
+  }
   Snapshot s;
   s.state = state();
   s.since = since_;

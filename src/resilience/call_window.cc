@@ -40,6 +40,10 @@ void CallWindow::add_by_time(bool failed, bool slow, Time now) {
   }
 }
 
+void CallWindow::add_good(uint64_t count) {
+  for (uint64_t i = std::min<uint64_t>(count, calls_.size()); i > 0; --i) add_by_count(false, false);
+}
+
 CallCounts CallWindow::counts(Time now) const {
   CallCounts left = total_;
   if (!calls_.empty()) return left;

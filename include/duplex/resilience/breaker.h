@@ -18,6 +18,7 @@
 #include <string_view>
 #include <vector>
 
+#include "duplex/base/metrics.h"
 #include "duplex/base/spin_lock.h"
 #include "duplex/config/table.h"
 #include "duplex/resilience/call_window.h"
@@ -107,19 +108,25 @@ class CircuitBreaker {
       return {true, {}, Permit(word)};
     return try_acquire_not_closed(now);
   }
-  // The call is over, after `took`. While a window of calls is full of good ones, a further good one changes nothing:
-  // two atomic loads, and nothing written that other threads read.
+  // The call is over, after `took`. While a window of calls has `minimum` of them and the breaker stays closed, one
+  // more good call cannot open it: each thread counts its own, with no locked instruction, and they go into the window
+  // before the next call that can. While the window is full of good ones, one more changes nothing and is not even
+  // counted.
   Changes record(Permit permit, Verdict verdict, Duration took, Time now) {
-    if (verdict == Verdict::kGood && permit.generation == all_good_.load(std::memory_order_acquire) &&
-        took.count() <= slow_call_.load(std::memory_order_relaxed)) [[likely]]
-      return {};
+    if (verdict == Verdict::kGood && took.count() <= slow_call_.load(std::memory_order_relaxed)) [[likely]] {
+      const uint64_t counted = counted_apart_.load(std::memory_order_acquire);
+      if ((counted & ~kAllGood) == permit.generation) {
+        if (!(counted & kAllGood)) good_calls_.add();
+        return {};
+      }
+    }
     return record_locked(permit, verdict, took, now);
   }
   // After a reload. What it knows stays, but for the counts of a window that is another now; probes that are under way
   // decide as they were let through.
   void set(const BreakerSettings& settings);
 
-  Snapshot snapshot(Time now) const;
+  Snapshot snapshot(Time now);
 
  private:
   struct Rules {  // of the settings, what the state machine needs
@@ -147,13 +154,19 @@ class CircuitBreaker {
   Changes record_closed(bool failed, Duration took, Time now);
   Changes record_probe(Verdict verdict, Duration took, Time now);
 
-  static constexpr uint64_t kNoGeneration = ~uint64_t{0};
+  void take_good_calls();
+  void count_good_calls_apart();
+
+  static constexpr uint64_t kAllGood = 1;             // beside the word of a closed breaker, which ends with zeros
+  static constexpr uint64_t kNothing = ~uint64_t{0};  // no such word
 
   std::atomic<uint64_t> word_{0};                  // written under lock_
-  std::atomic<uint64_t> all_good_{kNoGeneration};  // the word, while the window is full of good calls; under lock_
+  std::atomic<uint64_t> counted_apart_{kNothing};  // the word whose good calls good_calls_ counts; under lock_
   std::atomic<int64_t> slow_call_;                 // of rules_, in ns
+  Counter good_calls_;
   // In another cache line than what every call reads; guards what follows.
-  alignas(64) mutable SpinLock lock_;
+  alignas(64) SpinLock lock_;
+  uint64_t good_calls_taken_ = 0;  // of good_calls_: those that the window knows, or that were before it
   Rules rules_;
   CallWindow window_;
   uint32_t in_a_row_ = 0;

@@ -36,6 +36,9 @@ class CallWindow {
     else
       add_by_count(failed, slow);
   }
+  // So many good calls, to a window of calls.
+  void add_good(uint64_t count);
+  bool counts_calls() const { return !calls_.empty(); }
   // Of the window as it was at the last add().
   const CallCounts& counts() const { return total_; }
   // Of the window as it is now.
