@@ -15,10 +15,12 @@ std::optional<LogLevel> notable(Kind kind) {
     case Kind::kBreakerOpened:
     case Kind::kEjected:
     case Kind::kStaleAddresses:
+    case Kind::kShed:
       return LogLevel::kWarn;
     case Kind::kBreakerHalfOpened:
     case Kind::kBreakerClosed:
     case Kind::kReturned:
+    case Kind::kRateLimited:
       return LogLevel::kInfo;
     default:
       return std::nullopt;
@@ -44,9 +46,9 @@ std::string_view sentence(Kind kind) {
     case Kind::kLimitRefused:
       return "too many calls are under way";
     case Kind::kShed:
-      return "a call is shed";
+      return "calls are shed";
     case Kind::kRateLimited:
-      return "a caller asks too often";
+      return "callers ask too often";
     case Kind::kFallback:
       return "a fallback answers";
     case Kind::kEjected:
@@ -87,11 +89,35 @@ void PolicyEvents::on(Context& ctx, const resilience::Event& event) {
   events_.with({resilience::event_name(event.kind), event.peer, method}).add();
   if (std::optional<double> state = breaker_state(event.kind)) breakers_.with({event.peer, method}).set(*state);
   const LogLevel level = notable(event.kind).value_or(LogLevel::kDebug);
+  if (event.kind == Kind::kShed || event.kind == Kind::kRateLimited) {
+    if (const uint64_t calls = refusals_to_tell(event.kind, method, ctx.loop().now()))
+      log(ctx).write(level, sentence(event.kind),
+                     {{"event.action", resilience::event_name(event.kind)},
+                      {"rpc.method", method},
+                      {"duplex.calls", calls},
+                      {"event.reason", event.text}});
+    return;
+  }
   log(ctx).write(level, sentence(event.kind),
                  {{"event.action", resilience::event_name(event.kind)},
                   {"duplex.peer", event.peer},
                   {"rpc.method", method},
                   {"event.reason", event.text}});
+}
+
+uint64_t PolicyEvents::refusals_to_tell(Kind kind, std::string_view method, Time now) {
+  constexpr Duration kBetweenLines = std::chrono::seconds(1);
+  std::lock_guard lock(mutex_);
+  auto of_method = refusals_.find({kind, std::string(method)});
+  if (of_method == refusals_.end()) {
+    const bool own = refusals_.size() < kMostRefusals;
+    of_method = refusals_.try_emplace({kind, own ? std::string(method) : std::string()}).first;
+  }
+  Refusals& refusals = of_method->second;
+  ++refusals.since;
+  if (refusals.last_line != Time() && now - refusals.last_line < kBetweenLines) return 0;
+  refusals.last_line = now;
+  return std::exchange(refusals.since, 0);
 }
 
 }  // namespace duplex::app
