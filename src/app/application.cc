@@ -32,8 +32,7 @@ class Application::State {
     Result<Configuration> read = load_configuration(path, options.environment);
     if (!read) return read;
     if (options.adjust) options.adjust(*read);
-    if (Status mistake = check(*read); !mistake.is_ok())
-      return Status(mistake.code(), (path.empty() ? "" : path + ": ") + mistake.message());
+    if (Status mistake = check(*read); !mistake.is_ok()) return mistake;
     return read;
   }
 
@@ -61,6 +60,7 @@ class Application::State {
     for (auto& [name, client] : peers) {
       Result<Client::Settings> settings = peer_settings(*read_again, name);
       if (!settings) return Status(settings.error().code(), path + ": " + settings.error().message());
+      if (Status s = client->accepts(*settings); !s.is_ok()) return s;
       changes.emplace_back(client.get(), std::move(*settings));
     }
     for (auto& [client, settings] : changes)
@@ -71,6 +71,14 @@ class Application::State {
     if (!restart.empty())
       server.note(LogLevel::kWarn, "these settings of the server change with its next start: " + restart);
     configuration = std::make_shared<const Configuration>(std::move(*read_again));
+    return {};
+  }
+
+  // What typed clients have shown to be wrong with a peer since the file was read.
+  Status mistake() {
+    std::lock_guard lock(mutex);
+    for (auto& [name, client] : peers)
+      if (Status s = client->mistake(); !s.is_ok()) return s;
     return {};
   }
 
@@ -114,6 +122,7 @@ int Application::run() {
   State& state = *state_;
   Signals signals({SIGTERM, SIGINT, SIGHUP});
   const std::string name = state.configuration->service.name;
+  if (Status s = state.mistake(); !s.is_ok()) return complain(s);
   if (Status s = state.server.start(); !s.is_ok()) {
     std::fprintf(stderr, "%s: %s\n", name.c_str(), s.message().c_str());
     return 1;

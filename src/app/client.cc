@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "app/client_on_loop.h"
+#include "app/fit.h"
 #include "app/outbound.h"
 #include "app/peer_directory.h"
 #include "duplex/runtime/channel.h"
@@ -70,15 +71,37 @@ class Client::State final : public app::PeerDirectory::Peer, public std::enable_
     co_return report;
   }
 
-  Status reconfigure(Settings s) {
-    if (Status mistake = check(s); !mistake.is_ok()) return mistake;
+  Status accepts(const Settings& s) const {
     std::lock_guard lock(mutex_);
+    return judge(s);
+  }
+
+  Status reconfigure(Settings s) {
+    std::lock_guard lock(mutex_);
+    if (Status mistake = judge(s); !mistake.is_ok()) return mistake;
     s.name = settings_->name;
     settings_ = std::make_shared<const Settings>(std::move(s));
     mistake_ = Status();
-    if (chain_) chain_ = make_chain();
-    version_.fetch_add(1, std::memory_order_release);
+    renew_chain();
     return {};
+  }
+
+  void bind(const contract::ServiceDescription& description) {
+    if (!description.service()) return;  // calls tell why
+    std::lock_guard lock(mutex_);
+    for (const contract::Service* known : services_)
+      if (known->name() == description.name()) return;
+    contracts_.push_back(description.contract());
+    services_.push_back(description.service());
+    Status found = judge(*settings_);
+    if (found.to_string() == mistake_.to_string()) return;
+    mistake_ = std::move(found);
+    renew_chain();
+  }
+
+  Status mistake() const {
+    std::lock_guard lock(mutex_);
+    return mistake_;
   }
 
   void close() {
@@ -165,7 +188,15 @@ class Client::State final : public app::PeerDirectory::Peer, public std::enable_
     return nullptr;
   }
 
-  // With the lock held.
+  // These three with the lock held.
+  Status judge(const Settings& s) const {
+    if (Status mistake = check(s); !mistake.is_ok()) return mistake;
+    return app::check_fit(s, services_);
+  }
+  void renew_chain() {
+    if (chain_) chain_ = make_chain();
+    version_.fetch_add(1, std::memory_order_release);
+  }
   std::shared_ptr<Service> make_chain() {
     std::shared_ptr<Service> peer = std::make_shared<Here>(*this);
     if (!mistake_.is_ok()) peer = std::make_shared<Mistaken>(mistake_);
@@ -232,9 +263,12 @@ class Client::State final : public app::PeerDirectory::Peer, public std::enable_
     return closed_;
   }
 
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   SharedSettings settings_;
   Status mistake_;  // in the settings that the client was made with; each call tells
+  // What it is called by, as far as typed clients have told; each service once.
+  std::vector<std::shared_ptr<const contract::Contract>> contracts_;
+  std::vector<const contract::Service*> services_;
   std::shared_ptr<Service> chain_;
   std::atomic<uint64_t> version_{1};
   app::PeerMemory memory_;
@@ -281,6 +315,9 @@ Client& Client::peers(std::function<std::shared_ptr<Service>(const std::string& 
   return *this;
 }
 
+void Client::bind(const contract::ServiceDescription& description) { state_->bind(description); }
+Status Client::mistake() const { return state_->mistake(); }
+Status Client::accepts(const Settings& settings) const { return state_->accepts(settings); }
 Status Client::reconfigure(Settings settings) { return state_->reconfigure(std::move(settings)); }
 
 Task<Outcome> Client::call(Context& ctx, Call& c) {

@@ -82,7 +82,9 @@ Table<LogSettings> log_table() {
 
 Result<Configuration> read(config::Value root, const std::vector<std::string>& environment) {
   config::apply_environment(root, environment);
-  return configuration_table().read(root);
+  Result<Configuration> conf = configuration_table().read(root);
+  if (conf) conf->written = std::make_shared<const config::Value>(std::move(root));
+  return conf;
 }
 
 }  // namespace

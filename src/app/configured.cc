@@ -1,8 +1,17 @@
 #include "duplex/app/configured.h"
 
 #include "app/endpoint.h"
+#include "app/fit.h"
+#include "duplex/config/find.h"
 
 namespace duplex {
+namespace {
+
+std::string place_before(const Configuration& conf, const config::Path& path) {
+  return conf.written ? config::place_before(*conf.written, path) : std::string();
+}
+
+}  // namespace
 
 Server::Settings server_settings(const Configuration& conf) {
   Server::Settings s;
@@ -41,8 +50,12 @@ Result<Client::Settings> peer_settings(const Configuration& conf, std::string_vi
   s.max_message = peer->second.max_message;
   s.balance = peer->second.balance;
   s.pool.connect_timeout = peer->second.connect_timeout;
+  const config::Path path{"peers", s.name};
+  if (conf.written)
+    if (const config::Value* section = config::find(*conf.written, path))
+      s.written = std::shared_ptr<const config::Value>(conf.written, section);
   if (Status mistake = Client::check(s); !mistake.is_ok())
-    return Status::invalid_argument("peers." + mistake.message());
+    return Status::invalid_argument(place_before(conf, path) + "peers." + mistake.message());
   return s;
 }
 
@@ -52,13 +65,14 @@ Status check(const Configuration& conf) {
     auto known = [&](const resilience::Policy& policy) {
       return !policy.fallback || policy.fallback->peer.empty() || conf.peers.contains(policy.fallback->peer);
     };
-    auto missing = [](const std::string& where, const resilience::Policy& policy) {
-      return Status::invalid_argument("peers." + where + ".fallback.peer: there is no peer '" + policy.fallback->peer +
-                                      "'");
+    auto missing = [&](const config::Path& path, const std::string& where, const resilience::Policy& policy) {
+      return Status::invalid_argument(place_before(conf, path) + "peers." + where +
+                                      ".fallback.peer: there is no peer '" + policy.fallback->peer + "'");
     };
-    if (!known(peer)) return missing(name, peer);
+    if (!known(peer)) return missing({"peers", name, "fallback", "peer"}, name, peer);
     for (const auto& [method, policy] : peer.methods)
-      if (!known(policy)) return missing(name + ".methods." + method, policy);
+      if (!known(policy))
+        return missing({"peers", name, "methods", method, "fallback", "peer"}, name + ".methods." + method, policy);
   }
   return {};
 }

@@ -45,7 +45,7 @@ peers:
   EXPECT_EQ(peer_settings(*conf, "c")->http_version, http::Version::kHttp2);
   Status d = peer_settings(*conf, "d").error();
   EXPECT_EQ(d.code(), Code::kInvalidArgument);
-  EXPECT_TRUE(d.message().starts_with("peers.d: gRPC goes over HTTP/2 only")) << d.message();
+  EXPECT_TRUE(d.message().starts_with("test.yaml:6:6: peers.d: gRPC goes over HTTP/2 only")) << d.message();
   Status soap = parse_configuration("peers: {a: {address: \"a:1\", protocol: soap}}", "test.yaml").error();
   EXPECT_NE(soap.message().find("known here: grpc, rest"), std::string::npos) << soap.message();
 }
@@ -84,9 +84,9 @@ peers:
   EXPECT_EQ(peer_settings(*conf, "b")->address,
             "(10.0.0.1:80, 10.0.0.2:80);weight=90, (dns+srv:_grpc._tcp.canary.internal);weight=10");
   EXPECT_EQ(peer_settings(*conf, "c").error().message(),
-            "peers.c: balance: ring_hash needs a key: write hash: metadata:x-user");
+            "test.yaml:16:6: peers.c: balance: ring_hash needs a key: write hash: metadata:x-user");
   EXPECT_EQ(peer_settings(*conf, "d").error().message(),
-            "peers.d: grpc.health.v1 is not asked over REST; write health: {check: /readyz}");
+            "test.yaml:17:6: peers.d: grpc.health.v1 is not asked over REST; write health: {check: /readyz}");
   Status wrong =
       parse_configuration("peers: {a: {address: \"a:1\", balance: {hash: x-user, health: {check: tcp}}}}", "test.yaml")
           .error();

@@ -32,7 +32,10 @@ int main(int argc, char** argv) {
   explain->add_option("FILE", question.file, "a duplex.yaml")->required();
   explain->add_option("PEER", question.peer, "a peer of it")->required();
   explain->add_option("METHOD", question.method, "package.Service/Method");
+  explain->add_option("--proto", question.protos, "a .proto file of the peer, whose contract the rules must fit");
+  explain->add_option("--import", question.imports, "a folder in which .proto files are found (default: this one)");
   explain->callback([&] {
+    if (question.imports.empty()) question.imports.emplace_back(".");
     question.environment = duplex::config::process_environment();
     result = print(duplex::cli::explain_policy(question));
   });

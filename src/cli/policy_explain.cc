@@ -5,6 +5,7 @@
 
 #include "cli/worst_case.h"
 #include "duplex/app/configured.h"
+#include "duplex/contract/proto_files.h"
 
 namespace duplex::cli {
 namespace {
@@ -102,13 +103,27 @@ const Shape& shape_of_peer(const Shape& root) {
   std::abort();  // a configuration without peers is none of ours
 }
 
+// Do the peer's rules fit what its .proto files say?
+Status check_contract(const PolicyQuestion& question, const Configuration& conf) {
+  if (question.protos.empty()) return {};
+  Result<std::string> set = contract::read_proto_files(question.protos, question.imports);
+  if (!set) return set.error();
+  Result<std::shared_ptr<const contract::Contract>> contract = contract::Contract::load(*set);
+  if (!contract) return contract.error();
+  Result<Client::Settings> settings = peer_settings(conf, question.peer);
+  if (!settings) return settings.error();
+  Client client(std::move(*settings));
+  for (const auto& service : (*contract)->services())
+    client.bind(contract::ServiceDescription(service->name(), {}, contract));
+  return client.mistake();
+}
+
 }  // namespace
 
 Result<std::string> explain_policy(const PolicyQuestion& question) {
   Result<Configuration> conf = load_configuration(question.file, question.environment);
   if (!conf) return conf.error();
-  if (Status mistake = check(*conf); !mistake.is_ok())
-    return Status(mistake.code(), question.file + ": " + mistake.message());
+  if (Status mistake = check(*conf); !mistake.is_ok()) return mistake;
   auto peer = conf->peers.find(question.peer);
   if (peer == conf->peers.end()) {
     std::vector<std::string> known;
@@ -116,10 +131,8 @@ Result<std::string> explain_policy(const PolicyQuestion& question) {
     return Status::not_found(question.file + " has no peer \"" + question.peer + "\"; " +
                              (known.empty() ? "it has none" : config::suggestion(question.peer, known)));
   }
-  Result<Value> root = config::parse_yaml_file(question.file);
-  if (!root) return root.error();
-  config::apply_environment(*root, question.environment);
-  const Value* of_peer = member(member(&*root, "peers"), question.peer);
+  if (Status mistake = check_contract(question, *conf); !mistake.is_ok()) return mistake;
+  const Value* of_peer = member(member(conf->written.get(), "peers"), question.peer);
   const Value* of_method = question.method.empty() ? nullptr : member(member(of_peer, "methods"), question.method);
 
   const auto shape = configuration_table().shape();

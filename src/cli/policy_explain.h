@@ -13,6 +13,8 @@ namespace duplex::cli {
 struct PolicyQuestion {
   std::string file, peer, method;  // method empty: the peer's own rules
   std::vector<std::string> environment;
+  // .proto files as an import would name them, and the folders they are looked for in: the peer's rules must fit them.
+  std::vector<std::string> protos{}, imports{};
 };
 
 // A table and a small timeline, for a terminal. Errors: what is wrong in the file and where; NOT_FOUND: no such peer.

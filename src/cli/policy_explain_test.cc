@@ -57,6 +57,21 @@ TEST_F(Explained, EachValueSaysWhereItComesFrom) {
             "timeout 3s environment variable DUPLEX_PEERS__PAYMENTS__TIMEOUT (peer)");
 }
 
+TEST_F(Explained, RulesThatDoNotFitTheContractAreTold) {
+  const std::string folder = testing::TempDir(), name = "duplex-explain-" + std::to_string(::getpid()) + ".proto";
+  std::ofstream(folder + name) << "syntax = \"proto3\"; package t; message M { int64 id = 1; }\n"
+                                  "service Prices { rpc Get(M) returns (M); }\n";
+  auto told = [&](const std::string& reply) {
+    std::ofstream(path) << "peers: {a: {address: \"a:1\", fallback: {reply: '" + reply + "'}}}\n";
+    Result<std::string> text = explain_policy({path, "a", "t.Prices/Get", {}, {name}, {folder}});
+    return text ? "fits" : text.error().message();
+  };
+  EXPECT_EQ(told("id: 5"), "fits");
+  EXPECT_TRUE(told("ids: 5").starts_with(path + ":1:48: peers.a.fallback.reply: is no reply of t.Prices/Get: "))
+      << told("ids: 5");
+  ::unlink((folder + name).c_str());
+}
+
 TEST_F(Explained, MistakesAreTold) {
   EXPECT_EQ(explain_policy({path, "payment", "", {}}).error().message(),
             path + " has no peer \"payment\"; did you mean \"payments\"?");

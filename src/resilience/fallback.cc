@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "duplex/contract/contract.h"
-#include "duplex/contract/json.h"
+#include "duplex/contract/text_format.h"
 #include "duplex/resilience/event.h"
 #include "duplex/service/pipe.h"
 
@@ -120,10 +120,12 @@ class Fallback final : public Service {
         co_return "last_good";
       }
     if (!settings_.method.empty() && q.request) {
-      Result<const Method*> other = other_method(*q.call.method);
+      const contract::Method* mine_is = q.call.method->contract;
+      Result<const contract::Method*> other =
+          mine_is ? stand_in(settings_.method, *mine_is) : no_contract(*q.call.method);
       if (!other)
         add_failure(failures, "method", other.error());
-      else if (co_await asked(mine, *next_, **other, q, kept, "method", failures))
+      else if (co_await asked(mine, *next_, (*other)->plain(), q, kept, "method", failures))
         co_return "method";
     }
     if (!settings_.peer.empty() && q.request) {
@@ -134,7 +136,8 @@ class Fallback final : public Service {
         co_return "peer";
     }
     if (!settings_.reply.empty()) {
-      Result<Message> reply = reply_of(*q.call.method);
+      Result<Message> reply = q.call.method->contract ? static_reply(settings_.reply, *q.call.method->contract)
+                                                      : no_contract(*q.call.method);
       if (reply) {
         kept.metadata = Metadata();
         kept.message = std::move(*reply);
@@ -158,22 +161,8 @@ class Fallback final : public Service {
     failures.append(who).append(": ").append(status.to_string());
   }
 
-  Result<const Method*> other_method(const Method& method) const {
-    if (!method.contract) return Status::failed_precondition(method.name + " has no contract");
-    const contract::Method* other = method.contract->service().contract().find_method("/" + settings_.method);
-    if (!other) return Status::not_found("the contract has no method " + settings_.method);
-    if (other->input().name() != method.contract->input().name() ||
-        other->output().name() != method.contract->output().name() || other->service_streams() ||
-        other->caller_streams())
-      return Status::failed_precondition(settings_.method + " has other messages than " + method.name);
-    return &other->plain();
-  }
-
-  Result<Message> reply_of(const Method& method) const {
-    if (!method.contract) return Status::failed_precondition(method.name + " has no contract");
-    Result<Bytes> bytes = contract::json_to_proto(method.contract->output(), settings_.reply);
-    if (!bytes) return bytes.error();
-    return Message(std::move(*bytes));
+  static Status no_contract(const Method& method) {
+    return Status::failed_precondition(method.name + " has no contract");
   }
 
   const std::shared_ptr<Service> next_;
@@ -190,6 +179,21 @@ Filter fallback(std::string peer, FallbackSettings settings, FallbackParts parts
           parts = std::move(parts)](std::shared_ptr<Service> next) -> std::shared_ptr<Service> {
     return std::make_shared<Fallback>(std::move(next), peer, settings, parts);
   };
+}
+
+Result<Message> static_reply(std::string_view reply, const contract::Method& method) {
+  Result<Bytes> bytes = contract::written_to_proto(method.output(), reply);
+  if (!bytes) return bytes.error();
+  return Message(std::move(*bytes));
+}
+
+Result<const contract::Method*> stand_in(const std::string& name, const contract::Method& method) {
+  const contract::Method* other = method.service().contract().find_method("/" + name);
+  if (!other) return Status::not_found("the contract has no method " + name);
+  if (other->input().name() != method.input().name() || other->output().name() != method.output().name() ||
+      other->service_streams() || other->caller_streams())
+    return Status::invalid_argument(name + " has other messages than " + method.path().substr(1));
+  return other;
 }
 
 }  // namespace duplex::resilience

@@ -27,7 +27,9 @@ config::Table<FallbackSettings> fallback_table() {
              "Another method of the peer that takes and gives the same messages: `shop.v1.Prices/ListPrice`.")
       .field("peer", &FallbackSettings::peer, config::text(), "Another peer, that is asked for the same.")
       .field("reply", &FallbackSettings::reply, config::text(),
-             "A reply as JSON, checked against the contract when it is loaded; the last resort of those named here.")
+             "A reply as JSON or in protobuf's text format; the last resort of those named here. It must fit each "
+             "method that "
+             "it answers for: that is checked when a client with their contract is made, and at each reload.")
       .list("on", &FallbackSettings::on, cause(),
             "Which failures it answers for. `open`: the breaker refused; `limit`: too many calls were under way.")
       .field("reserve", &FallbackSettings::reserve, config::duration(milliseconds(0), hours(1)),

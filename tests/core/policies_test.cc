@@ -216,6 +216,8 @@ TEST_F(PoliciesTest, WhoWaitsForReadyOutlastsAPeerThatIsNotThere) {
     server = std::make_unique<Server>(Pair::quiet());
     server->listen(address).serve(std::make_shared<talk::v1::TalkService>());
     EXPECT_TRUE(server->start().is_ok());
+    co_await scope.join();
+    EXPECT_TRUE(reply) << reply.error().to_string();
   });
 }
 
@@ -257,8 +259,6 @@ TEST_F(PoliciesTest, ThePageOfPeersShowsWhatPoliciesKnow) {
 TEST(Deadlines, TravelOverPlainHttpAndShrink) {
   std::vector<Duration> left;
   Server::Settings settings = Pair::quiet();
-    co_await scope.join();
-    EXPECT_TRUE(reply) << reply.error().to_string();
   settings.loops = 1;
   Server far(settings), near(settings);
   far.listen("127.0.0.1:0").route("GET /x", [&](Context& ctx, Call&) -> Task<Outcome> {

@@ -21,7 +21,8 @@ using talk::v1::TalkClient;
 // A configuration file of the test's own.
 class File {
  public:
-  File() : path_(testing::TempDir() + "duplex-reload-" + std::to_string(::getpid()) + ".yaml") {}
+  explicit File(const char* kind = ".yaml")
+      : path_(testing::TempDir() + "duplex-reload-" + std::to_string(::getpid()) + kind) {}
   ~File() { ::unlink(path_.c_str()); }
   void write(const std::string& text) const {
     std::ofstream(path_ + ".new") << text;
@@ -131,7 +132,12 @@ TEST(Reload, AWrongFileIsRefusedWhole) {
   EXPECT_NE(refused(peer_at("127.0.0.1:1", ", retry: on, hedge: on")).find("retry and hedge exclude each other"),
             std::string::npos);
   EXPECT_EQ(refused(peer_at("127.0.0.1:1", ", fallback: {peer: nobody}")),
-            file.path() + ": peers.talk.fallback.peer: there is no peer 'nobody'");
+            file.path() + ":3:59: peers.talk.fallback.peer: there is no peer 'nobody'");
+  const std::string reply =
+      refused(peer_at("127.0.0.1:1", ", methods: {talk.v1.Talk/Say: {fallback: {reply: 'a: 1'}}}"));
+  EXPECT_TRUE(reply.starts_with(file.path() + ":3:89: peers.talk.methods.talk.v1.Talk/Say.fallback.reply: is no reply "
+                                              "of talk.v1.Talk/Say: text of talk.v1.SayReply: line 1, column 2: "))
+      << reply;
   ::unlink(file.path().c_str());
   EXPECT_EQ((*app)->reload().code(), Code::kNotFound);
 }

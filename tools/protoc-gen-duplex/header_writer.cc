@@ -97,10 +97,13 @@ void write_service(const pb::ServiceDescriptor& service, pb::io::Printer& out) {
             "// Call $full$ through any duplex::Service that leads there. Usable from any loop; outlives its calls.\n"
             "class $service$Client {\n"
             " public:\n"
-            "  explicit $service$Client(std::shared_ptr<::duplex::Service> service) : service_(std::move(service)) {}\n"
+            "  explicit $service$Client(std::shared_ptr<::duplex::Service> service) : service_(std::move(service)) {\n"
+            "    ::duplex::contract::bind(service_.get(), $service$Base::description());\n"
+            "  }\n"
             "  // Borrowed: `service` outlives this client.\n"
             "  explicit $service$Client(::duplex::Service& service)\n"
-            "      : service_(std::shared_ptr<::duplex::Service>(), &service) {}\n"
+            "      : $service$Client(\n"
+            "            std::shared_ptr<::duplex::Service>(std::shared_ptr<::duplex::Service>(), &service)) {}\n"
             "\n");
   for (int i = 0; i < service.method_count(); ++i) write_stub(*service.method(i), out);
   out.Print(
@@ -120,6 +123,7 @@ void write_header(const pb::FileDescriptor& file, pb::io::Printer& out) {
       "#include <memory>\n"
       "#include <utility>\n"
       "\n"
+      "#include \"duplex/contract/bound.h\"\n"
       "#include \"duplex/contract/description.h\"\n"
       "#include \"duplex/contract/typed.h\"\n"
       "#include \"duplex/contract/typed_client.h\"\n"

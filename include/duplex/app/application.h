@@ -53,7 +53,8 @@ class Application {
 
   // Reads the file again; run() does it by itself. INVALID_ARGUMENT and such: it is wrong, and all stays as it was.
   Status reload();
-  // Serves until SIGTERM or SIGINT, stops gracefully; 0: a clean stop.
+  // Serves until SIGTERM or SIGINT, stops gracefully; 0: a clean stop. Does not start with a peer whose settings do not
+  // fit the contract that a typed client of it has: the error names file, line, method and mistake.
   int run();
 
  private:

@@ -23,6 +23,8 @@
 #include <string>
 
 #include "duplex/client/balance.h"
+#include "duplex/config/value.h"
+#include "duplex/contract/bound.h"
 #include "duplex/http/pool.h"
 #include "duplex/resilience/policy.h"
 #include "duplex/service/service.h"
@@ -33,7 +35,7 @@ namespace duplex {
 // contract's google.api.http rules. Plain requests (plain::fetch) go to a peer of either kind.
 enum class Protocol : uint8_t { kGrpc, kRest };
 
-class Client final : public Service {
+class Client final : public Service, public contract::Bound {
  public:
   struct Settings {
     std::string name = "peer";  // in errors, logs and metrics
@@ -50,6 +52,8 @@ class Client final : public Service {
     std::optional<resilience::LimitSettings> limit{};     // calls under way to the peer
     resilience::Policy policy{};                          // of all methods but those in `methods`
     std::map<std::string, resilience::Policy> methods{};  // by "package.Service/Method"
+    // The peer's section of the file that these come from, for errors to name lines; null: none.
+    std::shared_ptr<const config::Value> written{};
   };
   explicit Client(Settings settings);
   ~Client() override;
@@ -64,11 +68,18 @@ class Client final : public Service {
 
   Task<Outcome> call(Context& ctx, Call& call) override;
 
+  // A typed client tells its contract: from then on the settings must fit that, too (a fallback's reply, a hedge).
+  void bind(const contract::ServiceDescription& description) override;
+  // What is wrong with the settings, as far as is known: each call tells it. OK: nothing is.
+  Status mistake() const;
+
   // FAILED_PRECONDITION: settings that exclude each other; INVALID_ARGUMENT: one of `balance` that cannot be.
   static Status check(const Settings& settings);
+  // What reconfigure() would say of them: check(), and that they fit the contracts which this client is called by.
+  Status accepts(const Settings& settings) const;
   // From now on these settings; from any thread. Calls under way end by those they began with. What policies remember
   // stays, and so do connections, unless the peer is elsewhere now or speaks otherwise; those end with their last call.
-  // The name stays. What check() says of them; then the old ones stay.
+  // The name stays. What accepts() says of them; then the old ones stay.
   Status reconfigure(Settings settings);
 
  private:

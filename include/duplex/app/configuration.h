@@ -8,12 +8,14 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "duplex/base/log.h"
 #include "duplex/client/balance.h"
+#include "duplex/config/find.h"
 #include "duplex/config/table.h"
 #include "duplex/resilience/admission.h"
 #include "duplex/resilience/policy.h"
@@ -63,6 +65,8 @@ struct Configuration {
   ServerSettings server;
   std::map<std::string, PeerSettings> peers;
   LogSettings log;
+  // What it was read from, so that a mistake that shows later can name its line; null: nothing.
+  std::shared_ptr<const config::Value> written;
 };
 
 config::Table<Configuration> configuration_table();

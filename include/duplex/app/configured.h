@@ -15,12 +15,11 @@
 namespace duplex {
 
 Server::Settings server_settings(const Configuration& conf);
-// NOT_FOUND: the configuration has no such peer, and which it has. INVALID_ARGUMENT: its protocol does not go over its
-// version of HTTP.
-// Also INVALID_ARGUMENT: its policies exclude each other.
+// NOT_FOUND: the configuration has no such peer, and which it has. INVALID_ARGUMENT, with file and line: its protocol
+// does not go over its version of HTTP, or its policies exclude each other.
 Result<Client::Settings> peer_settings(const Configuration& conf, std::string_view name);
 // The first mistake that only the whole configuration shows: of any peer as peer_settings() tells it, or a fallback
-// that names a peer which is not there.
+// that names a peer which is not there. With file and line.
 Status check(const Configuration& conf);
 
 }  // namespace duplex

@@ -18,6 +18,7 @@
 
 #include "duplex/config/table.h"
 #include "duplex/resilience/cause.h"
+#include "duplex/service/service.h"
 
 namespace duplex::resilience {
 
@@ -31,7 +32,7 @@ struct FallbackSettings {
   std::optional<LastGoodSettings> last_good;  // the last good reply to the same request of the same caller
   std::string method;  // another method of the peer with the same messages: "shop.v1.Prices/ListPrice"
   std::string peer;    // another peer, asked for the same
-  std::string reply;   // JSON of the method's reply message; the last resort
+  std::string reply;   // the method's reply message, as JSON or in text format; the last resort
   std::vector<Cause> on{Cause::of(Code::kUnavailable), Cause::of(Code::kDeadlineExceeded), Cause{Cause::Kind::kOpen, 0},
                         Cause{Cause::Kind::kLimit, 0}};
   Duration reserve = std::chrono::milliseconds(50);  // of the caller's deadline, at most half of what is left
@@ -77,5 +78,11 @@ struct FallbackParts {
   std::function<std::shared_ptr<Service>(const std::string& name)> peer;  // null: there is no such peer
 };
 Filter fallback(std::string peer, FallbackSettings settings, FallbackParts parts);
+
+// The message that a `reply` is to the callers of a method. INVALID_ARGUMENT: it is none of its replies, and why.
+Result<Message> static_reply(std::string_view reply, const contract::Method& method);
+// The method of the same contract that may answer for `method`. NOT_FOUND: there is none of that name;
+// INVALID_ARGUMENT: its messages are others.
+Result<const contract::Method*> stand_in(const std::string& name, const contract::Method& method);
 
 }  // namespace duplex::resilience
