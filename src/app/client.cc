@@ -285,6 +285,7 @@ Task<Outcome> call_through(std::shared_ptr<Service> chain, Context& ctx, Call& c
 
 Status Client::check(const Settings& settings) {
   if (Status s = app::check_version(settings); !s.is_ok()) return s;
+  if (Status s = app::check_verbs(settings); !s.is_ok()) return s;
   if (Status s = client::check(settings.name, settings.balance); !s.is_ok()) return s;
   auto both = [&](const resilience::Policy& policy, const std::string& where) -> Status {
     if (!policy.retry || !policy.hedge) return {};

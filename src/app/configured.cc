@@ -54,6 +54,7 @@ Result<Client::Settings> peer_settings(const Configuration& conf, std::string_vi
   if (conf.written)
     if (const config::Value* section = config::find(*conf.written, path))
       s.written = std::shared_ptr<const config::Value>(conf.written, section);
+  if (Status mistake = app::check_verbs(s); !mistake.is_ok()) return mistake;
   if (Status mistake = Client::check(s); !mistake.is_ok())
     return Status::invalid_argument(place_before(conf, path) + "peers." + mistake.message());
   return s;

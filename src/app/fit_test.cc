@@ -60,6 +60,33 @@ TEST_F(Fit, AnotherMethodMustBeThereAndHaveTheSameMessages) {
             "t.Prices/Get");
 }
 
+TEST_F(Fit, WhatMayNotBeCalledTwiceIsNotHedged) {
+  EXPECT_EQ(mistake("methods: {t.Prices/Get: {hedge: on}, t.Prices/List: {hedge: on}}"), "");
+  EXPECT_EQ(mistake("methods: {t.Prices/Set: {hedge: {idempotent: by_key}}}"), "");
+  EXPECT_EQ(mistake("methods: {t.Prices/Set: {hedge: {idempotent: yes}}}"), "");
+  const std::string set = mistake("methods: {t.Prices/Set: {hedge: {delay: 5ms}}}");
+  EXPECT_TRUE(
+      set.starts_with("test.yaml:2:60: peers.prices.methods.t.Prices/Set.hedge: t.Prices/Set may not be called twice"))
+      << set;
+  EXPECT_NE(set.find("write idempotent: by_key"), std::string::npos);
+}
+
+TEST_F(Fit, AHedgeForTheWholePeerIsForThoseOfItsMethodsThatMayBeCalledTwice) {
+  EXPECT_EQ(mistake("hedge: on"), "");
+  EXPECT_EQ(mistake("hedge: on, methods: {t.Prices/Set: {timeout: 1s}}"), "");
+  EXPECT_TRUE(mistake("hedge: on", {"t.Writes"})
+                  .starts_with("test.yaml:2:35: peers.prices.hedge: no method of t.Writes may be called twice"));
+  EXPECT_EQ(mistake("hedge: on", {"t.Writes", "t.Prices"}), "");
+}
+
+TEST_F(Fit, APlainRequestIsJudgedByItsVerbWhenTheFileIsRead) {
+  EXPECT_EQ(mistake("methods: {http:GET: {hedge: on}, http:POST: {timeout: 1s}}", {}), "");
+  EXPECT_EQ(mistake("hedge: on, methods: {http:POST: {timeout: 1s}}", {}), "");
+  EXPECT_EQ(mistake("methods: {http:POST: {hedge: {idempotent: by_key}}}", {}), "");
+  EXPECT_TRUE(mistake("methods: {http:PATCH: {hedge: on}}", {})
+                  .starts_with("test.yaml:2:57: peers.prices.methods.http:PATCH.hedge: a PATCH may not be made twice"));
+}
+
 TEST_F(Fit, SettingsMadeInCppAreJudgedToo) {
   Client::Settings settings{.name = "prices", .address = "a:1"};
   settings.methods["t.Prices/Get"].fallback.emplace().reply = "cents: x";

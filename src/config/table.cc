@@ -84,7 +84,10 @@ bool is_thing_name(const Member& member, const std::string& path, Problems& prob
 }
 
 bool is_method_name(const Member& member, const std::string& path, Problems& problems) {
+  static constexpr std::string_view kPlain[] = {"http:GET",  "http:HEAD",  "http:PUT",  "http:DELETE",
+                                                "http:POST", "http:PATCH", "http:other"};
   const std::string& name = member.name;
+  if (std::find(std::begin(kPlain), std::end(kPlain), name) != std::end(kPlain)) return true;
   auto allowed = [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.';
   };
@@ -95,7 +98,9 @@ bool is_method_name(const Member& member, const std::string& path, Problems& pro
     return true;
   problems.add(
       member.place, path,
-      "\"" + name.substr(0, 100) + "\" is no method: write package.Service/Method, as in shop.v1.Orders/GetOrder");
+      "\"" + name.substr(0, 100) +
+          "\" is no method: write package.Service/Method, as in shop.v1.Orders/GetOrder; or http:GET, HEAD, PUT, "
+          "DELETE, POST, PATCH or other, for plain requests by their verb");
   return false;
 }
 

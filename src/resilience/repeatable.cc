@@ -26,6 +26,16 @@ bool has_idempotent_verbs(const Method& method) {
 
 }  // namespace
 
+bool repeatable(const Method& method) {
+  constexpr std::string_view kPlain = "http:";
+  std::string_view verb = method.name;
+  if (verb.starts_with(kPlain)) {
+    verb.remove_prefix(kPlain.size());
+    return is_idempotent(verb.substr(0, verb.find(' ')));
+  }
+  return method.idempotency != Idempotency::kUnknown || has_idempotent_verbs(method);
+}
+
 bool repeatable(const Call& call, Repeat rule) {
   switch (rule) {
     case Repeat::kAlways:

@@ -138,6 +138,10 @@ TEST(Reload, AWrongFileIsRefusedWhole) {
   EXPECT_TRUE(reply.starts_with(file.path() + ":3:89: peers.talk.methods.talk.v1.Talk/Say.fallback.reply: is no reply "
                                               "of talk.v1.Talk/Say: text of talk.v1.SayReply: line 1, column 2: "))
       << reply;
+  const std::string hedge = refused(peer_at("127.0.0.1:1", ", methods: {talk.v1.Talk/Say: {hedge: on}}"));
+  EXPECT_TRUE(hedge.starts_with(file.path() + ":3:77: peers.talk.methods.talk.v1.Talk/Say.hedge: talk.v1.Talk/Say may "
+                                              "not be called twice"))
+      << hedge;
   ::unlink(file.path().c_str());
   EXPECT_EQ((*app)->reload().code(), Code::kNotFound);
 }

@@ -49,9 +49,10 @@ class Client final : public Service, public contract::Bound {
     std::string authority{};            // "host"; empty: the address
     http::PoolSettings pool{};          // connect timeout, backoff, limits; its version comes from http_version
     client::BalanceSettings balance{};  // which endpoint takes the next call
-    std::optional<resilience::LimitSettings> limit{};     // calls under way to the peer
-    resilience::Policy policy{};                          // of all methods but those in `methods`
-    std::map<std::string, resilience::Policy> methods{};  // by "package.Service/Method"
+    std::optional<resilience::LimitSettings> limit{};  // calls under way to the peer
+    resilience::Policy policy{};                       // of all methods but those in `methods`
+    // By "package.Service/Method", and "http:POST" for plain requests of that verb.
+    std::map<std::string, resilience::Policy> methods{};
     // The peer's section of the file that these come from, for errors to name lines; null: none.
     std::shared_ptr<const config::Value> written{};
   };

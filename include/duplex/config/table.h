@@ -60,7 +60,7 @@ bool items_of(const Value& value, const std::string& type, const std::string& pa
 // False, and a problem, unless the value is a map (or nothing).
 bool is_map(const Value& value, const std::string& path, Problems& problems);
 bool is_thing_name(const Member& member, const std::string& path, Problems& problems);
-// The same of "package.Service/Method".
+// The same of "package.Service/Method", and of "http:POST" for plain requests by their verb.
 bool is_method_name(const Member& member, const std::string& path, Problems& problems);
 // `on` and `off` in place of a section: what it says. nullopt: it is neither.
 std::optional<bool> switch_of(const Value& value);
@@ -165,7 +165,8 @@ class Table {
     }
     return *this;
   }
-  // A map by method ("package.Service/Method") of what differs there: each begins as the `B` that S itself is.
+  // A map by method ("package.Service/Method", "http:POST") of what differs there: each begins as the `B` that S itself
+  // is.
   template <class B>
   Table& overrides(std::string name, std::map<std::string, B> S::* member, const Table<B>& table, std::string doc) {
     auto inside = table.shape();

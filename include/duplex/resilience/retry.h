@@ -48,6 +48,8 @@ config::Table<HedgeSettings> hedge_table();
 
 // May this call be made again though it may have been seen?
 bool repeatable(const Call& call, Repeat rule);
+// By kAuto, whatever its calls carry: the contract says so, or the verb that a plain method is named for ("http:GET").
+bool repeatable(const Method& method);
 
 // Both share `budget` with all else that makes further attempts to that peer; null: no budget. They report kRetry,
 // kHedge, and kRetryGivenUp where an attempt would have been made but for what the text says. The Outcome is the last
