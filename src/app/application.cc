@@ -82,6 +82,8 @@ class Application::State {
     return {};
   }
 
+  std::vector<std::string> files() const { return files_of_configuration(path, options.environment); }
+
   void reload_and_tell() {
     Status s = reload();
     if (s.is_ok())
@@ -135,8 +137,11 @@ int Application::run() {
     if (!state.path.empty())
       scope.spawn([&](Context& child) -> Task<void> {
         FileWatch watch(state.path, state.options.look_every);
-        for (Status s = co_await watch.changed(child); s.is_ok(); s = co_await watch.changed(child))
+        watch.watch(state.files());
+        for (Status s = co_await watch.changed(child); s.is_ok(); s = co_await watch.changed(child)) {
+          watch.watch(state.files());
           state.reload_and_tell();
+        }
       });
     for (;;) {
       Result<int> number = co_await signals.next(own);

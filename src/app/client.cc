@@ -7,6 +7,7 @@
 
 #include "app/client_on_loop.h"
 #include "app/fit.h"
+#include "app/method_policies.h"
 #include "app/outbound.h"
 #include "app/peer_directory.h"
 #include "duplex/runtime/channel.h"
@@ -295,7 +296,7 @@ Status Client::check(const Settings& settings) {
   if (Status s = both(settings.policy, ""); !s.is_ok()) return s;
   for (const auto& [method, policy] : settings.methods)
     if (Status s = both(policy, ".methods." + method); !s.is_ok()) return s;
-  return {};
+  return app::check_service_config(settings);
 }
 
 Client::Client(Settings settings) : state_(std::make_shared<State>(std::move(settings))) {}

@@ -65,7 +65,11 @@ Table<PeerSettings> peer_table() {
       .section("balance", &PeerSettings::balance, client::balance_table(),
                "Which of the peer's endpoints takes the next call.")
       .overrides("methods", &PeerSettings::methods, resilience::policy_table(),
-                 "What differs for a method of the peer.");
+                 "What differs for a method of the peer.")
+      .field("service_config", &PeerSettings::service_config, resilience::service_config(),
+             "A gRPC service config: the path of its JSON file (from where the process runs; watched), or the JSON "
+             "itself. Its timeouts, waitForReady, retries and hedges hold for the methods that it names, and its "
+             "retryThrottling is their budget; without one the budget of `retry` is.");
 }
 
 Table<LogSettings> log_table() {
@@ -110,6 +114,21 @@ Result<Configuration> parse_configuration(std::string_view text, std::string sou
   Result<config::Value> root = config::parse_yaml(text, std::move(source));
   if (!root) return root.error();
   return read(std::move(*root), environment);
+}
+
+std::vector<std::string> files_of_configuration(const std::string& path, const std::vector<std::string>& environment) {
+  std::vector<std::string> files{path};
+  Result<config::Value> root = config::parse_yaml_file(path);
+  if (!root) return files;
+  config::apply_environment(*root, environment);
+  const config::Value* peers = config::find(*root, {"peers"});
+  if (!peers) return files;
+  for (const config::Member& peer : peers->members) {
+    const config::Value* said = config::find(peer.value, {"service_config"});
+    if (!said || said->kind != config::Value::Kind::kText) continue;
+    if (std::string file = resilience::file_of_service_config(said->text); !file.empty()) files.push_back(file);
+  }
+  return files;
 }
 
 }  // namespace duplex

@@ -5,6 +5,7 @@
 #include <fstream>
 
 #include "duplex/app/configuration.h"
+#include "duplex/app/configured.h"
 
 namespace duplex {
 
@@ -246,6 +247,46 @@ TEST(Policies, MistakesNameTheirPlace) {
   EXPECT_NE(mistake("methods: {Charge: {}}").find("is no method: write package.Service/Method"), std::string::npos);
   EXPECT_NE(mistake("methods: {a.B/C: {retry: {atempts: 1}}}").find("peers.p.methods.a.B/C.retry.atempts"),
             std::string::npos);
+}
+
+TEST(Configuration, AServiceConfigIsReadWithIt) {
+  const std::string yaml = testing::TempDir() + "duplex-configuration-" + std::to_string(::getpid()) + ".yaml",
+                    json = yaml + ".json";
+  std::ofstream(yaml) << "peers:\n  a: {address: \"a:1\", service_config: " << json
+                      << "}\n  b: {address: \"b:1\", service_config: '{\"methodConfig\": []}'}\n";
+  // What is watched is known also while it cannot be read.
+  EXPECT_EQ(files_of_configuration(yaml, {}), (std::vector<std::string>{yaml, json}));
+  EXPECT_EQ(load_configuration(yaml, {}).error().message(),
+            yaml + ":2:39: peers.a.service_config: the file " + json +
+                " cannot be read; write the path of a gRPC service config, or its JSON itself");
+  std::ofstream(json) << "{\"methodConfig\": [{\"name\": [{}], \"timeout\": \"2s\"}]}";
+  Result<Configuration> conf = load_configuration(yaml, {});
+  ASSERT_TRUE(conf) << conf.error().message();
+  EXPECT_EQ(conf->peers.at("a").service_config.read->find("/t.T/M")->timeout, std::chrono::seconds(2));
+  EXPECT_EQ(conf->peers.at("b").service_config.read->find("/t.T/M"), nullptr);
+  std::ofstream(yaml) << "peers: [";
+  EXPECT_EQ(files_of_configuration(yaml, {}), std::vector<std::string>{yaml});
+  ::unlink(yaml.c_str());
+  ::unlink(json.c_str());
+}
+
+TEST(Configuration, RetriesStandInOnePlace) {
+  const std::string config =
+      "service_config: '{\"methodConfig\": [{\"name\": [{\"service\": \"t.T\"}], \"retryPolicy\": {\"maxAttempts\": 2, "
+      "\"initialBackoff\": \"1s\", \"maxBackoff\": \"1s\", \"backoffMultiplier\": 1, \"retryableStatusCodes\": "
+      "[14]}}]}'";
+  auto mistake = [&](const std::string& rules) {
+    auto conf = parse_configuration("peers: {a: {address: \"a:1\", " + config + rules + "}}", "test.yaml");
+    return conf ? check(*conf).message() : conf.error().message();
+  };
+  EXPECT_EQ(mistake(""), "");
+  EXPECT_EQ(mistake(", methods: {t.Other/M: {retry: on}}"), "");
+  EXPECT_EQ(
+      mistake(", retry: on"),
+      "test.yaml:1:12: peers.a: its service_config has retries or hedges of its own; leave `retry` and `hedge` out, "
+      "or switch them `off`");
+  EXPECT_TRUE(mistake(", methods: {t.T/M: {hedge: {idempotent: yes}}}")
+                  .starts_with("test.yaml:1:12: peers.a.methods.t.T/M: its service_config has retries"));
 }
 
 }  // namespace

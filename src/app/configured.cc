@@ -47,6 +47,7 @@ Result<Client::Settings> peer_settings(const Configuration& conf, std::string_vi
   s.limit = peer->second.limit;
   s.policy = peer->second;
   s.methods = peer->second.methods;
+  s.service_config = peer->second.service_config.read;
   s.max_message = peer->second.max_message;
   s.balance = peer->second.balance;
   s.pool.connect_timeout = peer->second.connect_timeout;

@@ -2,6 +2,7 @@
 
 #include <mutex>
 
+#include "app/method_policies.h"
 #include "duplex/client/route.h"
 #include "duplex/resilience/timeout.h"
 #include "duplex/telemetry/telemetry.h"
@@ -32,23 +33,6 @@ class Observed final : public Service {
   std::vector<std::pair<uint64_t, std::shared_ptr<Service>>> chains_;
 };
 
-// Each method's own policies where the configuration has some for it, else the peer's.
-class ByMethod final : public Service {
- public:
-  ByMethod(std::shared_ptr<Service> others, std::map<std::string, std::shared_ptr<Service>, std::less<>> methods)
-      : others_(std::move(others)), methods_(std::move(methods)) {}
-  Task<Outcome> call(Context& ctx, Call& c) override {
-    std::string_view name = c.method->name;
-    if (name.starts_with('/')) name.remove_prefix(1);
-    auto own = methods_.find(name);
-    return (own != methods_.end() ? own->second : others_)->call(ctx, c);
-  }
-
- private:
-  const std::shared_ptr<Service> others_;
-  const std::map<std::string, std::shared_ptr<Service>, std::less<>> methods_;
-};
-
 // What the attempts of a call tell the choice of endpoints: which were tried, and whether it waits for one.
 class Routed final : public Service {
  public:
@@ -67,8 +51,9 @@ class Routed final : public Service {
 };
 
 std::shared_ptr<Service> policies(std::shared_ptr<Service> next, const Client::Settings& settings,
-                                  const resilience::Policy& policy, std::shared_ptr<Service> handler,
-                                  const OutboundParts& parts, PeerMemory& memory) {
+                                  const resilience::Policy& policy, const resilience::MethodConfig* said,
+                                  std::shared_ptr<Service> handler, const OutboundParts& parts, PeerMemory& memory,
+                                  const std::shared_ptr<resilience::Budget>& budget) {
   const std::string& peer = settings.name;
   // Innermost, so that the others see it as the peer's own.
   if (policy.fault) next = resilience::fault(peer, *policy.fault)(std::move(next));
@@ -77,13 +62,13 @@ std::shared_ptr<Service> policies(std::shared_ptr<Service> next, const Client::S
   // A wait between two attempts holds no place; what the limit refuses tells the breaker nothing.
   if (settings.limit) next = resilience::limit(peer, *settings.limit, memory.bulkhead)(std::move(next));
   if (policy.retry || policy.hedge) next = attempt_span()(std::move(next));
-  if (policy.retry) next = resilience::retry(peer, *policy.retry, memory.budget)(std::move(next));
-  if (policy.hedge) next = resilience::hedge(peer, *policy.hedge, memory.budget)(std::move(next));
+  if (policy.retry) next = resilience::retry(peer, *policy.retry, budget)(std::move(next));
+  if (policy.hedge) next = resilience::hedge(peer, *policy.hedge, budget)(std::move(next));
   // Around all attempts, since they tell one another where they were.
   if (policy.retry || policy.hedge || policy.wait_for_ready)
     next = std::make_shared<Routed>(std::move(next), policy.wait_for_ready);
-  // The whole call, all attempts and the wait for a connection included.
-  next = resilience::timeout(policy.timeout)(std::move(next));
+  // The whole call, all attempts and the wait for a connection included; gRPC's own is for streams, too.
+  next = resilience::timeout(policy.timeout, said && said->timeout)(std::move(next));
   // Outside the timeout, so that there is time left for it, and outside what it stands in for.
   if (policy.fallback || handler) {
     resilience::FallbackParts asked;
@@ -104,23 +89,33 @@ std::optional<resilience::LastGoodSettings> last_good_of(const Client::Settings&
   return std::nullopt;
 }
 
+// A throttle of a service config stands in for the budget; it goes on where it was as long as it is the same.
+std::shared_ptr<resilience::Budget> budget_of(const Client::Settings& settings, PeerMemory& memory) {
+  if (!settings.service_config || !settings.service_config->throttle) return memory.budget;
+  const resilience::ThrottleSettings& wanted = *settings.service_config->throttle;
+  if (!memory.throttle || memory.throttle_settings != wanted) {
+    memory.throttle = std::make_shared<resilience::RetryThrottle>(wanted);
+    memory.throttle_settings = wanted;
+  }
+  return memory.throttle;
+}
+
 }  // namespace
 
 std::shared_ptr<Service> outbound_chain(std::shared_ptr<Service> peer, const Client::Settings& settings,
                                         const OutboundParts& parts, PeerMemory& memory) {
   memory.budget->set(settings.policy.retry ? settings.policy.retry->budget : resilience::BudgetSettings());
   if (auto kept = last_good_of(settings)) memory.last_good->set(*kept);
-  auto chain_of = [&](const std::string& method, const resilience::Policy& policy) {
-    auto handler = parts.fallbacks.find(method);
-    return policies(peer, settings, policy, handler != parts.fallbacks.end() ? handler->second : nullptr, parts,
-                    memory);
-  };
-  std::map<std::string, std::shared_ptr<Service>, std::less<>> methods;
-  for (const auto& [method, policy] : settings.methods) methods.emplace(method, chain_of(method, policy));
-  for (const auto& [method, handler] : parts.fallbacks)
-    if (!methods.contains(method)) methods.emplace(method, chain_of(method, settings.policy));
-  std::shared_ptr<Service> next = chain_of("", settings.policy);
-  if (!methods.empty()) next = std::make_shared<ByMethod>(std::move(next), std::move(methods));
+  const std::shared_ptr<resilience::Budget> budget = budget_of(settings, memory);
+  std::vector<std::string> with_handler;
+  for (const auto& [method, handler] : parts.fallbacks) with_handler.push_back(method);
+  std::shared_ptr<Service> next =
+      by_method(settings, with_handler,
+                [&](const std::string& method, const resilience::Policy& policy, const resilience::MethodConfig* said) {
+                  auto handler = parts.fallbacks.find(method);
+                  return policies(peer, settings, policy, said,
+                                  handler != parts.fallbacks.end() ? handler->second : nullptr, parts, memory, budget);
+                });
   // Users' own filters, the first used outermost: they see the call once, however often it is tried.
   for (auto it = parts.filters.rbegin(); it != parts.filters.rend(); ++it) next = (*it)(std::move(next));
   // Outermost: span, metrics and the trace's way on, so that they see what the caller sees.

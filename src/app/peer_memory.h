@@ -14,6 +14,9 @@ namespace duplex::app {
 struct PeerMemory {
   std::shared_ptr<resilience::RetryBudget> budget =
       std::make_shared<resilience::RetryBudget>(resilience::BudgetSettings());
+  // In its place, where a gRPC service config has one; null until then.
+  std::shared_ptr<resilience::RetryThrottle> throttle;
+  resilience::ThrottleSettings throttle_settings;
   std::shared_ptr<resilience::Breakers> breakers = std::make_shared<resilience::Breakers>();
   std::shared_ptr<resilience::Bulkhead> bulkhead = std::make_shared<resilience::Bulkhead>(resilience::LimitSettings());
   std::shared_ptr<resilience::LastGood> last_good = std::make_shared<resilience::LastGood>();

@@ -58,6 +58,23 @@ class Table {
     }
   }
 
+  // What a gRPC service config says of the method holds in place of what is there.
+  void lay_over(const resilience::MethodConfig& said, const std::string& from) {
+    if (said.timeout) put("timeout", show_duration(*said.timeout), from);
+    if (said.wait_for_ready) put("wait_for_ready", *said.wait_for_ready ? "true" : "false", from);
+    if (said.retry) {
+      put("retry.attempts", std::to_string(said.retry->attempts), from);
+      put("retry.backoff.base", show_duration(said.retry->backoff.base), from);
+      put("retry.backoff.cap", show_duration(said.retry->backoff.cap), from);
+      put("retry.on", list_of(said.retry->on), from);
+    }
+    if (said.hedge) {
+      put("hedge.attempts", std::to_string(said.hedge->attempts), from);
+      put("hedge.delay", show_duration(said.hedge->delay), from);
+      put("hedge.non_fatal", list_of(said.hedge->non_fatal), from);
+    }
+  }
+
   std::string to_string() const {
     size_t setting = 7, value = 5;
     for (const Row& row : rows_) {
@@ -92,6 +109,28 @@ class Table {
     if (on) return true;
     rows_.push_back({name, "off", nearest ? place_of(*nearest, said.method ? "method" : "peer") : "default"});
     return false;
+  }
+
+  static std::string list_of(const std::vector<resilience::Cause>& causes) {
+    const auto kind = resilience::cause();
+    std::string all;
+    for (const resilience::Cause& cause : causes) all += (all.empty() ? "" : ", ") + kind.show(cause);
+    return "[" + all + "]";
+  }
+
+  // In its own place, or in that of its section, which is off.
+  void put(const std::string& setting, std::string value, const std::string& from) {
+    const std::string section = setting.substr(0, setting.find('.'));
+    auto at = std::find_if(rows_.begin(), rows_.end(), [&](const Row& r) { return r.setting == setting; });
+    if (at == rows_.end())
+      at = std::find_if(rows_.begin(), rows_.end(), [&](const Row& r) { return r.setting == section; });
+    if (at != rows_.end() && (at->setting == setting || at->value == "off")) {
+      *at = {setting, std::move(value), from};
+      return;
+    }
+    auto last =
+        std::find_if(rows_.rbegin(), rows_.rend(), [&](const Row& r) { return r.setting.starts_with(section + "."); });
+    rows_.insert(last.base(), {setting, std::move(value), from});
   }
 
   std::vector<Row> rows_;
@@ -138,10 +177,15 @@ Result<std::string> explain_policy(const PolicyQuestion& question) {
   const auto shape = configuration_table().shape();
   Table table;
   table.add(shape_of_peer(*shape), "", Said{of_method, of_peer});
-  std::string out =
-      question.peer + (question.method.empty() ? "" : "  " + question.method) + "\n\n" + table.to_string();
   auto own = peer->second.methods.find(question.method);
-  const resilience::Policy& policy = own != peer->second.methods.end() ? own->second : peer->second;
+  resilience::Policy policy = own != peer->second.methods.end() ? own->second : peer->second;
+  if (const auto& config = peer->second.service_config.read) {
+    const resilience::MethodConfig* said = config->find(question.method.empty() ? "" : "/" + question.method);
+    resilience::apply(said, policy);
+    if (said) table.lay_over(*said, place_of(*member(of_peer, "service_config"), "service config"));
+  }
+  const std::string out =
+      question.peer + (question.method.empty() ? "" : "  " + question.method) + "\n\n" + table.to_string();
   return out + "\n" + draw_worst_case(policy);
 }
 

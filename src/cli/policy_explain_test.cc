@@ -57,6 +57,26 @@ TEST_F(Explained, EachValueSaysWhereItComesFrom) {
             "timeout 3s environment variable DUPLEX_PEERS__PAYMENTS__TIMEOUT (peer)");
 }
 
+TEST_F(Explained, WhatAServiceConfigSaysHoldsForTheMethodsThatItNames) {
+  std::ofstream(path) << R"(peers:
+  payments:
+    address: payments.internal:8080
+    service_config: |
+      {"methodConfig": [{"name": [{"service": "shop.v1.Payments", "method": "Find"}], "timeout": "3s", "retryPolicy": {
+        "maxAttempts": 4, "initialBackoff": "0.1s", "maxBackoff": "1s", "backoffMultiplier": 2,
+        "retryableStatusCodes": ["UNAVAILABLE", "ABORTED"]}}]}
+)";
+  const std::string find = of("shop.v1.Payments/Find"), charge = of("shop.v1.Payments/Charge");
+  const std::string from = path + ":4:21 (service config)";
+  EXPECT_EQ(line(find, "timeout"), "timeout 3s " + from);
+  EXPECT_EQ(line(find, "retry.attempts"), "retry.attempts 4 " + from);
+  EXPECT_EQ(line(find, "retry.on"), "retry.on [UNAVAILABLE, ABORTED] " + from);
+  EXPECT_EQ(line(find, "retry"), "(no line)");
+  EXPECT_NE(find.find("attempt 1"), std::string::npos) << find;
+  EXPECT_EQ(line(charge, "timeout"), "timeout 15s default");
+  EXPECT_EQ(line(charge, "retry"), "retry off default");
+}
+
 TEST_F(Explained, RulesThatDoNotFitTheContractAreTold) {
   const std::string folder = testing::TempDir(), name = "duplex-explain-" + std::to_string(::getpid()) + ".proto";
   std::ofstream(folder + name) << "syntax = \"proto3\"; package t; message M { int64 id = 1; }\n"

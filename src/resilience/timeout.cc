@@ -5,10 +5,11 @@ namespace {
 
 class Timeout final : public Service {
  public:
-  Timeout(std::shared_ptr<Service> next, Duration timeout) : next_(std::move(next)), timeout_(timeout) {}
+  Timeout(std::shared_ptr<Service> next, Duration timeout, bool streams_too)
+      : next_(std::move(next)), timeout_(timeout), streams_too_(streams_too) {}
   Task<Outcome> call(Context& ctx, Call& c) override {
     bool streams = c.method->caller_streams || c.method->service_streams;
-    if (streams || timeout_ <= Duration::zero()) return next_->call(ctx, c);
+    if ((streams && !streams_too_) || timeout_ <= Duration::zero()) return next_->call(ctx, c);
     return bounded(ctx, c);
   }
 
@@ -19,13 +20,14 @@ class Timeout final : public Service {
   }
   const std::shared_ptr<Service> next_;
   const Duration timeout_;
+  const bool streams_too_;
 };
 
 }  // namespace
 
-Filter timeout(Duration whole_call) {
-  return [whole_call](std::shared_ptr<Service> next) -> std::shared_ptr<Service> {
-    return std::make_shared<Timeout>(std::move(next), whole_call);
+Filter timeout(Duration whole_call, bool streams_too) {
+  return [=](std::shared_ptr<Service> next) -> std::shared_ptr<Service> {
+    return std::make_shared<Timeout>(std::move(next), whole_call, streams_too);
   };
 }
 

@@ -10,18 +10,32 @@ FileMark FileMark::of(const std::string& path) {
   return {found.st_dev, found.st_ino, found.st_size, found.st_mtim.tv_sec, found.st_mtim.tv_nsec};
 }
 
-FileWatch::FileWatch(std::string path, Duration every)
-    : path_(std::move(path)), every_(every), known_(FileMark::of(path_)) {}
+FileWatch::FileWatch(std::string path, Duration every) : every_(every) { watch({std::move(path)}); }
+
+void FileWatch::watch(const std::vector<std::string>& paths) {
+  Marks marks;
+  for (const std::string& path : paths) {
+    auto before = known_.find(path);
+    marks[path] = before != known_.end() ? before->second : FileMark::of(path);
+  }
+  known_ = std::move(marks);
+}
+
+FileWatch::Marks FileWatch::look() const {
+  Marks now;
+  for (const auto& [path, mark] : known_) now[path] = FileMark::of(path);
+  return now;
+}
 
 Task<Status> FileWatch::changed(Context& ctx) {
-  for (FileMark last = known_;;) {
+  for (Marks last = known_;;) {
     if (Status s = co_await sleep(ctx, every_); !s.is_ok()) co_return s;
-    const FileMark now = FileMark::of(path_);
+    Marks now = look();
     if (now != known_ && now == last) {
-      known_ = now;
+      known_ = std::move(now);
       co_return Status();
     }
-    last = now;
+    last = std::move(now);
   }
 }
 

@@ -131,10 +131,51 @@ TEST_F(PoliciesTest, AFallbackAnswersWhenRetriesAreUsedUp) {
 
 TEST_F(PoliciesTest, AStaticReplyIsReadFromTheConfiguration) {
   fail = 100;
-  TalkClient talk = client("fallback: {reply: '{\"text\": \"nobody is here\"}'}");
-  Result<SayReply> reply = say(talk);
-  ASSERT_TRUE(reply) << reply.error().to_string();
-  EXPECT_EQ(reply->text(), "nobody is here");
+  for (const char* written : {"'{\"text\": \"nobody is here\"}'", "'text: \"nobody is here\"'"}) {
+    TalkClient talk = client("methods: {talk.v1.Talk/Say: {fallback: {reply: " + std::string(written) + "}}}");
+    Result<SayReply> reply = say(talk);
+    ASSERT_TRUE(reply) << reply.error().to_string();
+    EXPECT_EQ(reply->text(), "nobody is here");
+  }
+}
+
+TEST_F(PoliciesTest, AReplyThatIsNoneOfTheMethodsIsToldByEachCallAndBefore) {
+  TalkClient talk = client("methods: {talk.v1.Talk/Say: {fallback: {reply: '{\"txt\": 1}'}}}");
+  EXPECT_TRUE(peer->mistake().message().starts_with("test.yaml:1:"));
+  EXPECT_EQ(say(talk).error().message(), peer->mistake().message());
+  EXPECT_EQ(seen.size(), 0u);
+}
+
+// gRPC's own form of the rules, as JSON in the file.
+std::string service_config(const std::string& name, const std::string& more = "") {
+  return "service_config: '{\"methodConfig\": [{\"name\": [" + name +
+         "], \"retryPolicy\": {\"maxAttempts\": 4, \"initialBackoff\": \"0.001s\", \"maxBackoff\": \"0.001s\", "
+         "\"backoffMultiplier\": 1, \"retryableStatusCodes\": [\"UNAVAILABLE\"]}}]" +
+         more + "}'";
+}
+
+TEST_F(PoliciesTest, AServiceConfigSaysWhichMethodsAreRetried) {
+  fail = 3;
+  TalkClient talk = client(service_config("{\"service\": \"talk.v1.Talk\", \"method\": \"Say\"}"));
+  EXPECT_TRUE(say(talk));
+  EXPECT_EQ(seen, (std::vector<std::string>{"first", "1", "2", "3"}));
+  seen.clear();
+  TalkClient other = client(service_config("{\"service\": \"talk.v1.Talk\", \"method\": \"Add\"}"));
+  EXPECT_EQ(say(other).error().code(), Code::kUnavailable);
+  EXPECT_EQ(seen.size(), 1u);
+}
+
+TEST_F(PoliciesTest, ThatItThrottlesOutlastsAReload) {
+  fail = 100;
+  const std::string rules = service_config("{\"service\": \"talk.v1.Talk\"}",
+                                           ", \"retryThrottling\": {\"maxTokens\": 4, \"tokenRatio\": 0.1}");
+  TalkClient talk = client(rules);
+  EXPECT_EQ(say(talk).error().code(), Code::kUnavailable);
+  EXPECT_EQ(seen.size(), 2u);  // two of four tokens are left: no further attempt is made
+  auto conf = parse_configuration("peers: {talk: {address: \"" + server->addresses()[0] + "\", " + rules + "}}", "t");
+  EXPECT_TRUE(peer->reconfigure(*peer_settings(*conf, "talk")).is_ok());
+  EXPECT_EQ(say(talk).error().code(), Code::kUnavailable);
+  EXPECT_EQ(seen.size(), 3u);
 }
 
 TEST_F(PoliciesTest, AHandlerOfTheUsersOwnAnswers) {

@@ -146,6 +146,54 @@ TEST(Reload, AWrongFileIsRefusedWhole) {
   EXPECT_EQ((*app)->reload().code(), Code::kNotFound);
 }
 
+std::string service_config(const std::string& timeout) {
+  return "{\"methodConfig\": [{\"name\": [{\"service\": \"talk.v1.Talk\"}], \"timeout\": \"" + timeout + "\"}]}";
+}
+
+TEST(Reload, AServiceConfigInAFileOfItsOwnIsReadWithTheConfiguration) {
+  Pair pair;
+  File file, json(".json");
+  json.write(service_config("9s"));
+  file.write(peer_at(pair.server.addresses()[0], ", service_config: " + json.path()));
+  auto app = Application::load(file.path(), no_environment());
+  ASSERT_TRUE(app) << app.error().to_string();
+  TalkClient talk(*(*app)->peer("talk"));
+  const auto left_ms = [&] {
+    return run([&](Context& ctx) -> Task<int64_t> {
+      SayRequest request;
+      Result<SayReply> reply = co_await talk.say(ctx, request);
+      co_return reply ? reply->left_ms() : -1;
+    });
+  };
+  EXPECT_GT(left_ms(), 5'000);
+  EXPECT_LE(left_ms(), 9'000);
+  json.write(service_config("5s"));
+  EXPECT_TRUE((*app)->reload().is_ok());
+  EXPECT_LE(left_ms(), 5'000);
+  EXPECT_GT(left_ms(), 1'000);
+  json.write(service_config("soon"));
+  const Status wrong = (*app)->reload();
+  EXPECT_TRUE(wrong.message().starts_with(file.path() + ":3:"));
+  EXPECT_TRUE(wrong.message().ends_with(": peers.talk.service_config: " + json.path() +
+                                        ": service config, methodConfig[0].timeout: must be a time such as \"0.1s\""))
+      << wrong.message();
+  EXPECT_GT(left_ms(), 1'000);
+}
+
+// It says so at once, and not when the reply is needed.
+TEST(Reload, AnApplicationDoesNotStartWithAReplyThatDoesNotFitItsContract) {
+  File file;
+  file.write(peer_at("127.0.0.1:1", ", methods: {talk.v1.Talk/Say: {fallback: {reply: '{\"text\": []}'}}}"));
+  auto app = Application::load(file.path(), no_environment());
+  ASSERT_TRUE(app) << app.error().to_string();
+  TalkClient talk(*(*app)->peer("talk"));
+  testing::internal::CaptureStderr();
+  EXPECT_EQ((*app)->run(), 1);
+  const std::string told = testing::internal::GetCapturedStderr();
+  EXPECT_TRUE(told.starts_with("error: " + file.path() + ":3:89: peers.talk.methods.talk.v1.Talk/Say.fallback.reply: "))
+      << told;
+}
+
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 constexpr size_t kReloads = 60;  // each takes fifty times as long, and memory is the sanitizer's own matter
 #else

@@ -27,6 +27,7 @@
 #include "duplex/contract/bound.h"
 #include "duplex/http/pool.h"
 #include "duplex/resilience/policy.h"
+#include "duplex/resilience/service_config.h"
 #include "duplex/service/service.h"
 
 namespace duplex {
@@ -53,6 +54,8 @@ class Client final : public Service, public contract::Bound {
     resilience::Policy policy{};                       // of all methods but those in `methods`
     // By "package.Service/Method", and "http:POST" for plain requests of that verb.
     std::map<std::string, resilience::Policy> methods{};
+    // Of gRPC's form: what it says of a method holds in place of `policy` and `methods`. Null: none.
+    std::shared_ptr<const resilience::ServiceConfig> service_config{};
     // The peer's section of the file that these come from, for errors to name lines; null: none.
     std::shared_ptr<const config::Value> written{};
   };

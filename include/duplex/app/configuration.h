@@ -20,6 +20,7 @@
 #include "duplex/resilience/admission.h"
 #include "duplex/resilience/policy.h"
 #include "duplex/resilience/rate_limit.h"
+#include "duplex/resilience/service_config.h"
 
 namespace duplex {
 
@@ -52,6 +53,7 @@ struct PeerSettings : resilience::Policy {
   std::optional<resilience::LimitSettings> limit;
   client::BalanceSettings balance;
   std::map<std::string, resilience::Policy> methods;
+  resilience::ServiceConfigSetting service_config;
 };
 
 struct LogSettings {
@@ -76,5 +78,9 @@ Result<Configuration> load_configuration(const std::string& path, const std::vec
 // The same of a text; `source` is its name in errors.
 Result<Configuration> parse_configuration(std::string_view text, std::string source,
                                           const std::vector<std::string>& environment = {});
+
+// This file, and those that it names to be read with it: a change of one is a change of the configuration. Also where
+// they have mistakes; the file alone if it is no YAML.
+std::vector<std::string> files_of_configuration(const std::string& path, const std::vector<std::string>& environment);
 
 }  // namespace duplex

@@ -59,6 +59,7 @@ class RetryBudget final : public Budget {
 struct ThrottleSettings {
   double max_tokens = 10;  // above 0, at most 1000
   double ratio = 0.1;      // tokens that a success gives back
+  friend bool operator==(const ThrottleSettings&, const ThrottleSettings&) = default;
 };
 
 // gRPC's own (gRFC A6, "Throttling Retry Attempts and Hedged RPCs"): it begins with all tokens; a failure takes one, a

@@ -1,11 +1,14 @@
-// FileWatch: tells when a file is another one than before, by looking now and then. Looking sees what inotify does not:
-// a file system from elsewhere, and a link that is turned to another folder, as Kubernetes does with its volumes.
+// FileWatch: tells when one of some files is another than before, by looking now and then. Looking sees what inotify
+// does not: a file system from elsewhere, and a link that is turned to another folder, as Kubernetes does with its
+// volumes.
 #pragma once
 
 #include <sys/types.h>
 
 #include <cstdint>
+#include <map>
 #include <string>
+#include <vector>
 
 #include "duplex/runtime/wait.h"
 
@@ -25,15 +28,17 @@ class FileWatch {
  public:
   // From what the file is now; it need not exist.
   explicit FileWatch(std::string path, Duration every = std::chrono::seconds(1));
-  const std::string& path() const { return path_; }
-  // OK when the file has changed since the last time this said so and has then stayed the same for one more look, so
-  // that a file is not read while it is written; or why ctx was cancelled.
+  // From now on these; one that was watched before is compared with what it was then.
+  void watch(const std::vector<std::string>& paths);
+  // OK when a file has changed since the last time this said so and all have then stayed the same for one more look, so
+  // that none is read while it is written; or why ctx was cancelled.
   Task<Status> changed(Context& ctx);
 
  private:
-  const std::string path_;
+  using Marks = std::map<std::string, FileMark>;
+  Marks look() const;
   const Duration every_;
-  FileMark known_;
+  Marks known_;
 };
 
 }  // namespace duplex
