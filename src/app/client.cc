@@ -10,6 +10,7 @@
 #include "app/method_policies.h"
 #include "app/outbound.h"
 #include "app/peer_directory.h"
+#include "app/tls.h"
 #include "duplex/runtime/channel.h"
 
 namespace duplex {
@@ -23,16 +24,19 @@ using app::known_here, app::Known, app::OnLoop, app::SharedSettings;
 bool same_connections(const Client::Settings& a, const Client::Settings& b) {
   return a.address == b.address && a.balance == b.balance && a.protocol == b.protocol &&
          a.http_version == b.http_version && a.max_message == b.max_message && a.authority == b.authority &&
-         a.pool.connect_timeout == b.pool.connect_timeout && a.pool.max_connections == b.pool.max_connections &&
-         a.pool.max_waiting == b.pool.max_waiting && a.pool.backoff_base == b.pool.backoff_base &&
-         a.pool.backoff_cap == b.pool.backoff_cap;
+         a.tls == b.tls && a.pool.tls == b.pool.tls && a.pool.connect_timeout == b.pool.connect_timeout &&
+         a.pool.max_connections == b.pool.max_connections && a.pool.max_waiting == b.pool.max_waiting &&
+         a.pool.backoff_base == b.pool.backoff_base && a.pool.backoff_cap == b.pool.backoff_cap;
 }
 
 }  // namespace
 
 class Client::State final : public app::PeerDirectory::Peer, public std::enable_shared_from_this<State> {
  public:
-  explicit State(Settings s) : settings_(std::make_shared<const Settings>(std::move(s))), mistake_(check(*settings_)) {}
+  explicit State(Settings s) : mistake_(check(s)) {
+    if (mistake_.is_ok()) mistake_ = app::prepare_tls(s, nullptr);
+    settings_ = std::make_shared<const Settings>(std::move(s));
+  }
 
   app::OutboundParts parts;  // before the first call
 
@@ -81,6 +85,7 @@ class Client::State final : public app::PeerDirectory::Peer, public std::enable_
     std::lock_guard lock(mutex_);
     if (Status mistake = judge(s); !mistake.is_ok()) return mistake;
     s.name = settings_->name;
+    if (Status mistake = app::prepare_tls(s, settings_.get()); !mistake.is_ok()) return mistake;
     settings_ = std::make_shared<const Settings>(std::move(s));
     mistake_ = Status();
     renew_chain();
@@ -285,6 +290,10 @@ Task<Outcome> call_through(std::shared_ptr<Service> chain, Context& ctx, Call& c
 }  // namespace
 
 Status Client::check(const Settings& settings) {
+  if (settings.tls) {
+    Settings read = settings;
+    if (Status s = app::prepare_tls(read, nullptr); !s.is_ok()) return s;
+  }
   if (Status s = app::check_version(settings); !s.is_ok()) return s;
   if (Status s = app::check_verbs(settings); !s.is_ok()) return s;
   if (Status s = client::check(settings.name, settings.balance); !s.is_ok()) return s;

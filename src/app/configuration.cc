@@ -18,6 +18,43 @@ Table<ServiceSettings> service_table() {
                                         "What logs and traces call this service (`service.name`).");
 }
 
+config::Kind<TlsVersion> tls_version() {
+  return one_of<TlsVersion>({{"1.2", TlsVersion::k12}, {"1.3", TlsVersion::k13}});
+}
+
+Table<TlsCertificate> certificate_table() {
+  return Table<TlsCertificate>()
+      .field("certificate", &TlsCertificate::certificate, config::text(),
+             "A file in PEM: the certificate, and behind it those that lead to its root.")
+      .field("key", &TlsCertificate::key, config::text(), "A file in PEM: its private key.");
+}
+
+Table<TlsServerSettings> tls_server_table() {
+  return Table<TlsServerSettings>()
+      .sections("certificates", &TlsServerSettings::certificates, certificate_table(),
+                "By the name that a client asks for (SNI) the first that fits it, else the first. Watched: a change is "
+                "taken for new connections.")
+      .field("client_ca", &TlsServerSettings::client_ca, config::text(),
+             "A file in PEM: who may have signed the certificates of clients.")
+      .field("client_certificates", &TlsServerSettings::client_certificates,
+             one_of<ClientCertificates>({{"none", ClientCertificates::kNone},
+                                         {"requested", ClientCertificates::kRequested},
+                                         {"required", ClientCertificates::kRequired}}),
+             "Whether clients are asked who they are; `requested` lets in those that show none.")
+      .field("least", &TlsServerSettings::least, tls_version(), "The least version of TLS that is spoken.");
+}
+
+Table<TlsClientSettings> tls_client_table() {
+  return Table<TlsClientSettings>()
+      .field("ca", &TlsClientSettings::ca, config::text(),
+             "A file in PEM: the roots that are trusted; none: those of the system.")
+      .section("certificate", &TlsClientSettings::certificate, certificate_table(),
+               "What this service shows where the peer asks who it is.")
+      .field("server_name", &TlsClientSettings::server_name, config::text(),
+             "What the peer's certificate must say; none: the host of its address.")
+      .field("least", &TlsClientSettings::least, tls_version(), "The least version of TLS that is spoken.");
+}
+
 Table<ServerSettings> server_table() {
   return Table<ServerSettings>()
       .list("listen", &ServerSettings::listen, address(),
@@ -35,6 +72,7 @@ Table<ServerSettings> server_table() {
           "coalesce", &ServerSettings::coalesce, duration(Duration::zero(), milliseconds(1)),
           "The longest pause between two turns of a loop under load, so that calls share reads and writes; taken only "
           "while it is seen to cost no throughput. 0s: never.")
+      .optional("tls", &ServerSettings::tls, tls_server_table(), "TLS on all that `listen` names; none: in the clear.")
       .optional("limit", &ServerSettings::limit, resilience::server_limit_table(),
                 "How many calls are taken on at the same time; further ones are RESOURCE_EXHAUSTED (429) at once.")
       .sections("rate_limit", &ServerSettings::rate_limit, resilience::rate_limit_table(),
@@ -55,6 +93,7 @@ Table<PeerSettings> peer_table() {
              one_of<HttpVersion>(
                  {{"auto", HttpVersion::kOfProtocol}, {"1.1", HttpVersion::kHttp11}, {"2", HttpVersion::kHttp2}}),
              "The version of HTTP that the peer takes; `auto`: 2 for grpc, which has no other, and 1.1 for rest.")
+      .optional("tls", &PeerSettings::tls, tls_client_table(), "TLS to the peer; none: in the clear.")
       .field("connect_timeout", &PeerSettings::connect_timeout, duration(milliseconds(1), hours(1)),
              "How long a new connection may take before it counts as failed (UNAVAILABLE).")
       .field("max_message", &PeerSettings::max_message, size(kKiB, 2 * kGiB - 1),

@@ -21,6 +21,7 @@ Server::Settings server_settings(const Configuration& conf) {
   s.max_connections = static_cast<size_t>(conf.server.max_connections);
   s.grace = conf.server.grace;
   s.coalesce = conf.server.coalesce;
+  s.tls = conf.server.tls;
   s.limit = conf.server.limit;
   s.rate_limit = conf.server.rate_limit;
   s.service_name = conf.service.name;
@@ -44,6 +45,7 @@ Result<Client::Settings> peer_settings(const Configuration& conf, std::string_vi
   s.protocol = peer->second.protocol == PeerProtocol::kRest ? Protocol::kRest : Protocol::kGrpc;
   if (peer->second.http_version != HttpVersion::kOfProtocol)
     s.http_version = peer->second.http_version == HttpVersion::kHttp2 ? http::Version::kHttp2 : http::Version::kHttp11;
+  s.tls = peer->second.tls;
   s.limit = peer->second.limit;
   s.policy = peer->second;
   s.methods = peer->second.methods;

@@ -10,6 +10,7 @@
 
 #include "app/dispatcher.h"
 #include "app/inbound.h"
+#include "app/tls.h"
 #include "app/worker.h"
 #include "duplex/runtime/blocking.h"
 #include "duplex/runtime/signals.h"
@@ -100,6 +101,11 @@ Status Server::State::open() {
     sockets.push_back(std::move(*fd));
   }
   http::ServerOptions options;
+  if (settings.tls) {
+    Result<std::shared_ptr<TlsServer>> tls = TlsServer::make(*settings.tls);
+    if (!tls) return Status(tls.error().code(), "server.tls: " + tls.error().message());
+    options.tls = std::move(*tls);
+  }
   options.handler = dispatcher.get();
   options.limits.max_head = settings.max_head;
   options.limits.max_streams = settings.max_streams;
@@ -116,6 +122,15 @@ Status Server::State::open() {
     watchdog->add(workers.back()->loop());
   }
   accepting = std::make_unique<LoopThread>();
+  if (options.tls)
+    accepting->spawn([this, tls = options.tls](Context& ctx) {
+      return app::watch_tls(ctx, tls, [this](const Status& s) {
+        if (s.is_ok())
+          inbound->note(LogLevel::kInfo, "TLS: the certificates were read again");
+        else
+          inbound->note(LogLevel::kError, "TLS: the certificates stay as they were: " + s.message());
+      });
+    });
   std::promise<void> ready;
   accepting->loop().post([&] {
     for (Fd& socket : sockets)
@@ -223,6 +238,7 @@ std::string Server::reconfigure(const Settings& wanted) {
   fixed(now.service_name != wanted.service_name, "service.name");
   fixed(now.log_file != wanted.log_file, "log.file");
   fixed(now.access_log != wanted.access_log, "log.access");
+  fixed(now.tls != wanted.tls, "tls");
   if (state_->inbound) {
     state_->inbound->set_log_level(wanted.log_level);
     state_->inbound->set_admission({wanted.limit, wanted.rate_limit});

@@ -3,8 +3,8 @@
 
 namespace duplex::http {
 
-Http1Client::Http1Client(Loop& loop, int fd, std::string peer, const Limits& limits, Notifier& changed)
-    : session_(std::make_unique<Http1Session>(loop, fd, std::move(peer), limits, changed)) {}
+Http1Client::Http1Client(Loop& loop, Connected socket, const Limits& limits, Notifier& changed)
+    : session_(std::make_unique<Http1Session>(loop, std::move(socket), limits, changed)) {}
 Http1Client::~Http1Client() = default;
 
 Time Http1Client::free_since() const { return session_->free_since(); }

@@ -97,7 +97,7 @@ void with_server(Server server, Client client) {
     Context bounded(ctx, 10s);
     Notifier changed;
     {
-      Http1Client c(ctx.loop(), fds[0], "server.test:80", Limits(), changed);
+      Http1Client c(ctx.loop(), Connected(fds[0], "server.test:80"), Limits(), changed);
       co_await client(bounded, c, changed);
     }
     EXPECT_FALSE(bounded.cancelled());
@@ -473,10 +473,10 @@ TEST(Http1Client, AgainstOurServerBothWaysAtOnce) {
     ServerOptions options;
     options.handler = &mirror;
     Scope scope(ctx);
-    scope.spawn([&](Context& child) { return serve_http1(child, fds[1], "peer", options, "", nullptr); });
+    scope.spawn([&](Context& child) { return serve_http1(child, Connected(fds[1], "peer"), options, "", nullptr); });
     Notifier changed;
     {
-      Http1Client c(ctx.loop(), fds[0], "server", Limits(), changed);
+      Http1Client c(ctx.loop(), Connected(fds[0], "server"), Limits(), changed);
       for (int round = 0; round < 3; ++round) {
         Head head = head_of("POST", "/");
         Exchange* x = c.open(head, false);

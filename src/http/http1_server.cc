@@ -54,13 +54,13 @@ class Http1Exchange final : public Exchange {
 
 class Http1Server final : public SocketIo, public ServerConnection, private Timer {
  public:
-  Http1Server(Context& ctx, int fd, std::string peer, const ServerOptions& options)
-      : SocketIo(ctx.loop(), fd),
+  Http1Server(Context& ctx, Connected socket, const ServerOptions& options)
+      : SocketIo(ctx.loop(), socket.fd, std::move(socket.tls)),
         scope_(ctx),
         handler_(*options.handler),
         limits_(options.limits),
-        peer_(std::move(peer)),
-        socket_(fd),
+        peer_(std::move(socket.peer)),
+        socket_(socket.fd),
         parser_(Http1Parser::Kind::kRequest, options.limits.max_head),
         x_(*this) {}
   ~Http1Server() override = default;
@@ -373,6 +373,7 @@ void Http1Server::take(std::string_view& input) {
     for (;;) {
       Http1Parser::Event event = parser_.next(input);
       if (event == Http1Parser::Event::kHead) {
+        if (secure()) x_.in_head_.scheme = "https";
         x_.has_head_ = news = true;
         continue;
       }
@@ -524,9 +525,9 @@ void Http1Server::end_of_turn() {
     }
     if (out_.size() != before || x_.response_.held()) want_write();
   }
-  if (phase_ == Phase::kClosing && out_.empty()) {
+  if (phase_ == Phase::kClosing && all_written()) {
     if (!linger_ || eof_) return close_now();
-    ::shutdown(socket_, SHUT_WR);
+    shut_down_writing();
     phase_ = Phase::kLingering;
     set_timer();
   }
@@ -576,10 +577,10 @@ void Http1Server::abort() {
 
 }  // namespace
 
-Task<void> serve_http1(Context& ctx, int fd, std::string peer, const ServerOptions& options,
-                       std::string_view already_read, ServerConnection** started) {
+Task<void> serve_http1(Context& ctx, Connected socket, const ServerOptions& options, std::string_view already_read,
+                       ServerConnection** started) {
   Context own(ctx);
-  Http1Server server(own, fd, std::move(peer), options);
+  Http1Server server(own, std::move(socket), options);
   if (started) *started = &server;
   co_await server.run(already_read);
   if (started) *started = nullptr;

@@ -109,11 +109,11 @@ void Http1ClientExchange::reset(Reset) { session_.abandon(Status::cancelled("the
 
 // ---- the connection ----
 
-Http1Session::Http1Session(Loop& loop, int fd, std::string peer, const Limits& limits, Notifier& changed)
-    : SocketIo(loop, fd),
+Http1Session::Http1Session(Loop& loop, Connected socket, const Limits& limits, Notifier& changed)
+    : SocketIo(loop, socket.fd, std::move(socket.tls)),
       limits_(limits),
-      peer_(std::move(peer)),
-      socket_(fd),
+      peer_(std::move(socket.peer)),
+      socket_(socket.fd),
       changed_(changed),
       parser_(Http1Parser::Kind::kResponse, limits.max_head),
       x_(*this),
@@ -129,6 +129,7 @@ Http1Session::Http1Session(Loop& loop, int fd, std::string peer, const Limits& l
 bool Http1Session::has_changed_its_mind() const {
   char octet;
   ssize_t n = ::recv(socket_, &octet, 1, MSG_PEEK | MSG_DONTWAIT);
+  if (n > 0 && secure()) return false;  // TLS's own, such as a ticket; who closes sends close_notify and FIN
   return n >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR);
 }
 
@@ -270,7 +271,7 @@ bool Http1Session::take_head() {
     x_.has_head_ = true;
     // An answer that does not wait for the request's end may be to a request whose body the peer will read as another
     // request: this connection carries no other one.
-    reusable_ = parser_.keep_alive() && !parser_.ends_with_connection() && x_.request_.written() && out_.empty();
+    reusable_ = parser_.keep_alive() && !parser_.ends_with_connection() && x_.request_.written() && all_written();
     if (status >= 300 && !x_.request_.written()) stop_sending();
     return true;
   }
@@ -301,7 +302,7 @@ void Http1Session::stop_sending() {
 }
 
 void Http1Session::answered() {
-  if (!x_.request_.written() || !out_.empty()) {
+  if (!x_.request_.written() || !all_written()) {
     reusable_ = false;
     stop_sending();
   }
@@ -318,7 +319,7 @@ void Http1Session::on_eof(int error) {
       if (n == 0) error = 0;
       break;
     }
-    on_octets(octets, static_cast<size_t>(n));
+    from_network(octets, static_cast<size_t>(n));
   }
   if (in_use_ && !error && x_.request_.begun() && !x_.in_ended_ && x_.has_head_ &&
       parser_.finish() == Http1Parser::Event::kEnd) {

@@ -6,6 +6,7 @@
 #include "duplex/http/exchange.h"
 #include "http/http1_body.h"
 #include "http/http1_parser.h"
+#include "duplex/http/connected.h"
 #include "http/socket_io.h"
 
 namespace duplex::http {
@@ -49,7 +50,7 @@ class Http1ClientExchange final : public Exchange {
 
 class Http1Session final : public SocketIo, private Timer {
  public:
-  Http1Session(Loop& loop, int fd, std::string peer, const Limits& limits, Notifier& changed);
+  Http1Session(Loop& loop, Connected socket, const Limits& limits, Notifier& changed);
   ~Http1Session() = default;
 
   bool over() const { return over_; }

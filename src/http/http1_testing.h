@@ -35,7 +35,8 @@ class Served {
     options_.limits = limits;
     options_.handler = &handler;
     thread_.spawn([this, server, already](Context& ctx) -> Task<void> {
-      co_await serve_http1(ctx, server, "test:1", options_, already, &connection_);
+      Connected socket(server, "test:1");
+      co_await serve_http1(ctx, std::move(socket), options_, already, &connection_);
       ended = true;
     });
   }

@@ -4,10 +4,12 @@
 
 namespace duplex::http {
 
-Http2Client::Http2Client(Loop& loop, int fd, std::string peer, const Limits& limits, Notifier& changed)
-    : session_(std::make_unique<Http2Session>(nullptr, loop, fd, std::move(peer), limits)) {
+Http2Client::Http2Client(Loop& loop, Connected socket, const Limits& limits, Notifier& changed)
+{
+  const Bytes early = std::move(socket.early);
+  session_ = std::make_unique<Http2Session>(nullptr, loop, std::move(socket), limits);
   session_->set_also_notified(&changed);
-  session_->start({});
+  session_->start(early.view());
 }
 Http2Client::~Http2Client() = default;
 

@@ -8,10 +8,10 @@ namespace {
 
 class Http2Server final : public ServerConnection, private Http2Session::Requests {
  public:
-  Http2Server(Context& ctx, int fd, std::string peer, const ServerOptions& options)
+  Http2Server(Context& ctx, Connected socket, const ServerOptions& options)
       : scope_(ctx),
         handler_(*options.handler),
-        session_(this, ctx.loop(), fd, std::move(peer), options.limits),
+        session_(this, ctx.loop(), std::move(socket), options.limits),
         idle_limit_(options.limits.idle) {}
 
   void drain() override { session_.drain(); }
@@ -79,10 +79,10 @@ class Http2Server final : public ServerConnection, private Http2Session::Request
 
 }  // namespace
 
-Task<void> serve_http2(Context& ctx, int fd, std::string peer, const ServerOptions& options, std::string_view already,
+Task<void> serve_http2(Context& ctx, Connected socket, const ServerOptions& options, std::string_view already,
                        ServerConnection** started) {
   Context own(ctx);
-  Http2Server server(own, fd, std::move(peer), options);
+  Http2Server server(own, std::move(socket), options);
   if (started) *started = &server;
   co_await server.run(already);
   if (started) *started = nullptr;

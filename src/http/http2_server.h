@@ -3,12 +3,13 @@
 
 #include <string>
 
+#include "duplex/http/connected.h"
 #include "duplex/http/connection.h"
 
 namespace duplex::http {
 
-// Serves until the connection ends; owns fd. `already` was read from it before.
-Task<void> serve_http2(Context& ctx, int fd, std::string peer, const ServerOptions& options, std::string_view already,
+// Serves until the connection ends. `already` was read from it before.
+Task<void> serve_http2(Context& ctx, Connected socket, const ServerOptions& options, std::string_view already,
                        ServerConnection** started);
 
 }  // namespace duplex::http

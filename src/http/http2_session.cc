@@ -5,11 +5,11 @@
 
 namespace duplex::http {
 
-Http2Session::Http2Session(Requests* requests, Loop& loop, int fd, std::string peer, const Limits& limits)
-    : SocketIo(loop, fd),
+Http2Session::Http2Session(Requests* requests, Loop& loop, Connected socket, const Limits& limits)
+    : SocketIo(loop, socket.fd, std::move(socket.tls)),
       requests_(requests),
       role_(requests ? Role::kServer : Role::kClient),
-      peer_(std::move(peer)),
+      peer_(std::move(socket.peer)),
       limits_(limits),
       streams_(*this),
       decoder_(field_kind),

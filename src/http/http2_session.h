@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "duplex/http/connected.h"
 #include "http/hpack_decoder.h"
 #include "http/hpack_encoder.h"
 #include "http/http2_flood.h"
@@ -32,7 +33,7 @@ class Http2Session final : public SocketIo {
   };
 
   // `requests` is null for a client.
-  Http2Session(Requests* requests, Loop& loop, int fd, std::string peer, const Limits& limits);
+  Http2Session(Requests* requests, Loop& loop, Connected socket, const Limits& limits);
   ~Http2Session();
 
   // Sends our SETTINGS and begins to read; `already` was read before. False: the loop cannot watch the socket.

@@ -51,7 +51,7 @@ void joined(Answers& answers, F f) {
     scope.spawn([&](Context& c) { return serve_connection(c, fds[0], "client", options, &server); });
     {
       Notifier changed;
-      Http2Client client(ctx.loop(), fds[1], "server", Limits(), changed);
+      Http2Client client(ctx.loop(), Connected(fds[1], "server"), Limits(), changed);
       co_await f(own, server, client);
       client.close_now(Status::cancelled("the test has ended"));
     }

@@ -54,10 +54,32 @@ void Pool::connect() {
   }
 }
 
-std::shared_ptr<ClientConnection> Pool::make_client(Loop& loop, int fd) {
+std::shared_ptr<ClientConnection> Pool::make_client(Loop& loop, Connected socket) {
   if (settings_.version == Version::kHttp2)
-    return std::make_shared<Http2Client>(loop, fd, endpoint_.to_string(), settings_.limits, changed_);
-  return std::make_shared<Http1Client>(loop, fd, endpoint_.to_string(), settings_.limits, changed_);
+    return std::make_shared<Http2Client>(loop, std::move(socket), settings_.limits, changed_);
+  return std::make_shared<Http1Client>(loop, std::move(socket), settings_.limits, changed_);
+}
+
+Task<Result<Connected>> Pool::dial(Context& ctx) {
+  Result<Fd> fd = co_await connect_to(ctx, endpoint_);
+  if (!fd) co_return fd.error();
+  Connected socket(-1, endpoint_.to_string());
+  if (settings_.tls) {
+    const std::string protocol = settings_.version == Version::kHttp2 ? "h2" : "http/1.1";
+    const std::string& name = settings_.tls_name.empty() ? endpoint_.host() : settings_.tls_name;
+    socket.tls = settings_.tls->connect(name, std::vector<std::string>(1, protocol));
+    if (!socket.tls) co_return Status::resource_exhausted("TLS: no memory for one more connection");
+    Buffer early;  // a server of HTTP does not speak first, and what it may send is its SETTINGS
+    Status s = co_await tls_handshake(ctx, fd->get(), *socket.tls, early);
+    if (!s.is_ok()) co_return s;
+    if (socket.tls->protocol() != protocol && (settings_.version == Version::kHttp2 || !socket.tls->protocol().empty()))
+      co_return Status::unavailable("TLS: the other side does not speak " + protocol + " (ALPN)");
+    if (settings_.version != Version::kHttp2 && !early.empty())
+      co_return Status::unavailable("the other side spoke before it was asked: it does not speak HTTP/1.1");
+    socket.early = early.take();
+  }
+  socket.fd = fd->release();
+  co_return socket;
 }
 
 // Attempts that fail together count once.
@@ -79,13 +101,13 @@ Task<void> Pool::connect_now(Context& ctx) {
   std::shared_ptr<ClientConnection> client;
   {
     Context bounded(ctx, settings_.connect_timeout);
-    Result<Fd> fd = co_await connect_to(bounded, endpoint_);
-    if (fd) {
-      client = make_client(ctx.loop(), fd->release());
+    Result<Connected> socket = co_await dial(bounded);
+    if (socket) {
+      client = make_client(ctx.loop(), std::move(*socket));
     } else {
-      last_failure_ = fd.error().code() == Code::kDeadlineExceeded
+      last_failure_ = socket.error().code() == Code::kDeadlineExceeded
                           ? Status::unavailable("no answer within " + show_duration(settings_.connect_timeout))
-                          : fd.error();
+                          : socket.error();
     }
   }
   --connecting_;
@@ -110,7 +132,9 @@ Task<Result<Pool::Lease>> Pool::open(Context& ctx, const MakeHead& make_head, bo
     if (closed_) co_return Status::unavailable(name_ + " (" + endpoint_.to_string() + "): the client is closed");
     drop_dead();
     if (std::shared_ptr<ClientConnection> client = with_room()) {
-      Exchange* x = client->open(make_head(), end);
+      Head head = make_head();
+      head.scheme = settings_.tls ? "https" : "http";
+      Exchange* x = client->open(head, end);
       if (!x) continue;  // not usable any more
       co_return Lease(std::move(client), *x);
     }

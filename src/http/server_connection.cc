@@ -5,6 +5,7 @@
 #include <cerrno>
 
 #include "duplex/http/connection.h"
+#include "duplex/runtime/socket.h"
 #include "http/http1_server.h"
 #include "http/http2_server.h"
 
@@ -54,17 +55,51 @@ Task<std::string> sniff(Context& ctx, int fd, Duration limit) {
 
 }  // namespace
 
+namespace {
+
+Task<void> serve_over_tls(Context& ctx, int fd, std::string peer, const ServerOptions& options,
+                          ServerConnection** started) {
+  Fd socket(fd);
+  std::unique_ptr<TlsSession> tls = options.tls->accept();
+  if (!tls) co_return;
+  Buffer early;
+  {
+    Context bounded(ctx, options.limits.handshake_timeout);
+    Status s = co_await tls_handshake(bounded, fd, *tls, early);
+    if (!s.is_ok()) co_return;
+  }
+  Context own(ctx);
+  PeerCertificate certificate;
+  if (tls->peer()) {
+    certificate = *tls->peer();
+    own.put(certificate);
+  }
+  const bool http2 = tls->protocol() == "h2";
+  Connected connected(socket.release(), std::move(peer), std::move(tls));
+  if (http2)
+    co_await serve_http2(own, std::move(connected), options, early.view(), started);
+  else
+    co_await serve_http1(own, std::move(connected), options, early.view(), started);
+}
+
+}  // namespace
+
 Task<void> serve_connection(Context& ctx, int fd, std::string peer, const ServerOptions& options,
                             ServerConnection** started) {
+  if (options.tls) {
+    co_await serve_over_tls(ctx, fd, std::move(peer), options, started);
+    co_return;
+  }
   std::string first = co_await sniff(ctx, fd, options.limits.head_timeout);
   if (first.empty() || ctx.cancelled()) {
     ::close(fd);
     co_return;
   }
+  Connected connected(fd, std::move(peer));
   if (first.starts_with(kPreface))
-    co_await serve_http2(ctx, fd, std::move(peer), options, first, started);
+    co_await serve_http2(ctx, std::move(connected), options, first, started);
   else
-    co_await serve_http1(ctx, fd, std::move(peer), options, first, started);
+    co_await serve_http1(ctx, std::move(connected), options, first, started);
 }
 
 }  // namespace duplex::http

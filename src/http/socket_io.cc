@@ -18,8 +18,21 @@ void SocketIo::close_socket() {
   if (fd_ < 0) return;
   loop_.unwatch(fd_, *this);
   EndOfTurn::unlink();
+  if (tls_ && !failed_ && !write_blocked_) {
+    tls_->close();
+    failed_ = true;  // nobody hears of what fails now
+    send_from(tls_->out());
+  }
   ::close(fd_);
   fd_ = -1;
+}
+
+void SocketIo::shut_down_writing() {
+  if (tls_) {
+    tls_->close();
+    send_from(tls_->out());
+  }
+  if (fd_ >= 0) ::shutdown(fd_, SHUT_WR);
 }
 
 void SocketIo::on_ready(bool readable, bool writable, bool hangup) {
@@ -59,7 +72,7 @@ void SocketIo::read_some(bool to_the_end) {
   while (fd_ >= 0 && reading_ && !eof_seen_) {
     ssize_t n = ::recv(fd_, read_buffer, kReadSize, 0);
     if (n > 0) {
-      on_octets(read_buffer, static_cast<size_t>(n));
+      from_network(read_buffer, static_cast<size_t>(n));
       want_write();
       if (static_cast<size_t>(n) < kReadSize && !to_the_end) {
         readable_ = false;
@@ -79,13 +92,42 @@ void SocketIo::read_some(bool to_the_end) {
   }
 }
 
+void SocketIo::from_network(const char* data, size_t size) {
+  if (!tls_) return on_octets(data, size);
+  Buffer plain;
+  const Status s = tls_->receive({data, size}, plain);
+  if (!plain.empty()) on_octets(plain.data(), plain.size());
+  if (fd_ < 0 || (s.is_ok() && !tls_->closed())) return;
+  if (s.is_ok()) {
+    eof_seen_ = true;
+    return on_eof(0);
+  }
+  if (!tls_->out().empty()) send_from(tls_->out());  // the alert
+  fail(EPROTO);
+}
+
 void SocketIo::write_out() {
+  if (!tls_) {
+    send_from(out_);
+    return;
+  }
+  if (!out_.empty()) {
+    const Status s = tls_->send(out_.view());
+    octets_sent_ += out_.size();
+    out_.clear();
+    if (!s.is_ok()) return fail(EPROTO);
+  }
+  send_from(tls_->out());
+}
+
+// False: the socket has failed.
+bool SocketIo::send_from(Buffer& buffer) {
   size_t sent = 0;
-  while (fd_ >= 0 && sent < out_.size()) {
-    ssize_t n = ::send(fd_, out_.data() + sent, out_.size() - sent, MSG_NOSIGNAL);
+  while (fd_ >= 0 && sent < buffer.size()) {
+    ssize_t n = ::send(fd_, buffer.data() + sent, buffer.size() - sent, MSG_NOSIGNAL);
     if (n > 0) {
       sent += static_cast<size_t>(n);
-      octets_sent_ += static_cast<size_t>(n);
+      if (!tls_) octets_sent_ += static_cast<size_t>(n);
       continue;
     }
     if (n < 0 && errno == EINTR) continue;
@@ -94,11 +136,12 @@ void SocketIo::write_out() {
       break;
     }
     int error = errno;
-    out_.clear();
+    buffer.clear();
     fail(error);
-    return;
+    return false;
   }
-  out_.consume(sent);
+  buffer.consume(sent);
+  return true;
 }
 
 }  // namespace duplex::http

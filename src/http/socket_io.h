@@ -1,8 +1,12 @@
-// SocketIo: a non-blocking socket's octets in and out, one read and one write a turn. The base of every connection.
+// SocketIo: a non-blocking socket's octets in and out, in the clear or through TLS, one read and one write a turn. The
+// base of every connection.
 #pragma once
+
+#include <memory>
 
 #include "duplex/base/bytes.h"
 #include "duplex/runtime/loop.h"
+#include "duplex/runtime/tls.h"
 
 namespace duplex::http {
 
@@ -11,7 +15,8 @@ class SocketIo : public Watch, public EndOfTurn {
   SocketIo(const SocketIo&) = delete;
 
  protected:
-  SocketIo(Loop& loop, int fd) : loop_(loop), fd_(fd) {}
+  // `tls`: null, or a session whose handshake is done.
+  SocketIo(Loop& loop, int fd, std::unique_ptr<TlsSession> tls) : loop_(loop), fd_(fd), tls_(std::move(tls)) {}
   ~SocketIo() { close_socket(); }
 
   // Begins to watch. False: the loop cannot (out of descriptors).
@@ -23,11 +28,18 @@ class SocketIo : public Watch, public EndOfTurn {
   // Sends what `out_` holds; keeps what the system did not take and goes on when it can.
   void write_out();
   bool write_blocked() const { return write_blocked_; }
+  // The system has taken all that was written.
+  bool all_written() const { return out_.empty() && !write_blocked_; }
   // Stops reading until resume_reading(): the system's buffer fills and holds the peer back.
   void pause_reading() { reading_ = false; }
   void resume_reading();
+  // No more leaves; what comes is still read (close_notify, and TCP's FIN).
+  void shut_down_writing();
   void close_socket();
-  // Octets that the system has taken so far.
+  bool secure() const { return tls_ != nullptr; }
+  // Hands octets of the network to on_octets().
+  void from_network(const char* data, size_t size);
+  // Octets of ours that the system has taken so far; with TLS, that went into records.
   uint64_t octets_sent() const { return octets_sent_; }
   bool open() const { return fd_ >= 0; }
 
@@ -45,7 +57,9 @@ class SocketIo : public Watch, public EndOfTurn {
   void on_ready(bool readable, bool writable, bool hangup) final;
   void read_some(bool to_the_end);
   void fail(int error);
+  bool send_from(Buffer& buffer);
   int fd_;
+  std::unique_ptr<TlsSession> tls_;
   uint64_t octets_sent_ = 0;
   bool write_blocked_ = false, reading_ = true, readable_ = false, eof_seen_ = false, hangup_ = false, failed_ = false;
 };

@@ -26,6 +26,24 @@ FileWatch::Marks FileWatch::look() const {
   for (const auto& [path, mark] : known_) now[path] = FileMark::of(path);
   return now;
 }
+FileMarks::FileMarks(std::vector<std::string> paths) : paths_(std::move(paths)), known_(look()), last_(known_) {}
+
+std::vector<FileMark> FileMarks::look() const {
+  std::vector<FileMark> marks;
+  for (const std::string& path : paths_) marks.push_back(FileMark::of(path));
+  return marks;
+}
+
+bool FileMarks::changed() {
+  std::vector<FileMark> now = look();
+  const bool settled = now != known_ && now == last_;
+  if (settled) known_ = now;
+  last_ = std::move(now);
+  return settled;
+}
+
+FileWatch::FileWatch(std::string path, Duration every)
+    : path_(std::move(path)), every_(every), known_(FileMark::of(path_)) {}
 
 Task<Status> FileWatch::changed(Context& ctx) {
   for (Marks last = known_;;) {

@@ -28,6 +28,7 @@
 #include "duplex/http/pool.h"
 #include "duplex/resilience/policy.h"
 #include "duplex/resilience/service_config.h"
+#include "duplex/runtime/tls.h"
 #include "duplex/service/service.h"
 
 namespace duplex {
@@ -44,8 +45,10 @@ class Client final : public Service, public contract::Bound {
     // client/origin.h says. Names are resolved.
     std::string address{};
     Protocol protocol = Protocol::kGrpc;
-    // None: HTTP/2 for gRPC, which knows no other, and HTTP/1.1 for REST. HTTP/2 is by prior knowledge.
+    // None: HTTP/2 for gRPC, which knows no other, and HTTP/1.1 for REST. HTTP/2 is by prior
+    // knowledge, over TLS by ALPN.
     std::optional<http::Version> http_version{};
+    std::optional<TlsClientSettings> tls{};  // none: in the clear
     size_t max_message = 4 << 20;       // octets of one reply message: RESOURCE_EXHAUSTED past it
     std::string authority{};            // "host"; empty: the address
     http::PoolSettings pool{};          // connect timeout, backoff, limits; its version comes from http_version

@@ -21,6 +21,7 @@
 #include "duplex/resilience/policy.h"
 #include "duplex/resilience/rate_limit.h"
 #include "duplex/resilience/service_config.h"
+#include "duplex/runtime/tls.h"
 
 namespace duplex {
 
@@ -36,6 +37,7 @@ struct ServerSettings {
   int64_t max_streams = 100;  // a connection
   int64_t loops = 0;          // 0: one a core
   Duration coalesce = std::chrono::microseconds(30);
+  std::optional<TlsServerSettings> tls;
   std::optional<resilience::ServerLimitSettings> limit;
   std::vector<resilience::RateLimitSettings> rate_limit;
 };
@@ -48,6 +50,7 @@ struct PeerSettings : resilience::Policy {
   std::string address;
   PeerProtocol protocol = PeerProtocol::kGrpc;
   HttpVersion http_version = HttpVersion::kOfProtocol;
+  std::optional<TlsClientSettings> tls;
   Duration connect_timeout = std::chrono::seconds(3);
   uint64_t max_message = 4 << 20;  // octets
   std::optional<resilience::LimitSettings> limit;

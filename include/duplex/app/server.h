@@ -21,6 +21,7 @@
 #include "duplex/contract/description.h"
 #include "duplex/resilience/admission.h"
 #include "duplex/resilience/rate_limit.h"
+#include "duplex/runtime/tls.h"
 #include "duplex/service/service.h"
 
 namespace duplex {
@@ -41,6 +42,7 @@ class Server {
     // writes: less CPU a call, at times more calls a second, for up to this much latency. It is taken only while it is
     // seen to cost no throughput, and never while calls come one after the other. 0: never.
     Duration coalesce = std::chrono::microseconds(30);
+    std::optional<TlsServerSettings> tls{};  // all that it listens on; none: in the clear. Its files are watched
     std::optional<resilience::ServerLimitSettings> limit{};   // how many calls are taken on at the same time
     std::vector<resilience::RateLimitSettings> rate_limit{};  // how often a caller may call
     std::string service_name = "duplex";                      // in log lines

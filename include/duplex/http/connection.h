@@ -1,11 +1,12 @@
-// ServerConnection: one accepted socket that speaks HTTP/1.1 or HTTP/2 by prior knowledge, told apart by its first
-// octets (RFC 9113 section 3.4).
+// ServerConnection: one accepted socket that speaks HTTP/1.1 or HTTP/2. In the clear they are told apart by their first
+// octets (RFC 9113 section 3.3), over TLS by what ALPN chose.
 #pragma once
 
 #include <memory>
 #include <string>
 
 #include "duplex/http/exchange.h"
+#include "duplex/runtime/tls.h"
 
 namespace duplex::http {
 
@@ -20,6 +21,7 @@ class ServerConnection {
 
 struct ServerOptions {
   Limits limits;
+  std::shared_ptr<TlsServer> tls;  // null: in the clear
   Handler* handler = nullptr;  // outlives the connection
 };
 

@@ -127,6 +127,7 @@ struct Limits {
   size_t max_streams = 100;                          // concurrent exchanges of an HTTP/2 connection: REFUSED_STREAM
   size_t max_unread = 4 << 20;                       // unread octets on a connection before its credit is held (law 5)
   Duration idle = std::chrono::minutes(5);           // a connection with no exchange is closed
+  Duration handshake_timeout = std::chrono::seconds(10);  // a TLS handshake that is not done: closed
   Duration head_timeout = std::chrono::seconds(30);  // a head that does not come whole: 408 and close
 };
 

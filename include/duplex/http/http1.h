@@ -5,6 +5,7 @@
 #include <string>
 
 #include "duplex/http/client_connection.h"
+#include "duplex/http/connected.h"
 
 namespace duplex::http {
 
@@ -12,9 +13,9 @@ class Http1Session;
 
 class Http1Client final : public ClientConnection {
  public:
-  // Owns the connected, non-blocking socket `fd`. `peer` is its address, for errors. `changed` is notified when the
+  // `changed` is notified when the
   // connection is free again or over; it outlives this.
-  Http1Client(Loop& loop, int fd, std::string peer, const Limits& limits, Notifier& changed);
+  Http1Client(Loop& loop, Connected socket, const Limits& limits, Notifier& changed);
   ~Http1Client() override;
 
   bool has_room() const override;

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "duplex/http/client_connection.h"
+#include "duplex/http/connected.h"
 
 namespace duplex::http {
 
@@ -12,9 +13,9 @@ class Http2Session;
 
 class Http2Client final : public ClientConnection {
  public:
-  // Owns the connected socket `fd`. `peer` is its address, for errors. `changed` is notified when there may be room
+  // `changed` is notified when there may be room
   // again or the connection is over; it outlives this.
-  Http2Client(Loop& loop, int fd, std::string peer, const Limits& limits, Notifier& changed);
+  Http2Client(Loop& loop, Connected socket, const Limits& limits, Notifier& changed);
   ~Http2Client() override;
 
   bool has_room() const override;

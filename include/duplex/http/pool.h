@@ -9,18 +9,23 @@
 #include <vector>
 
 #include "duplex/http/client_connection.h"
+#include "duplex/http/connected.h"
 #include "duplex/runtime/scope.h"
 #include "duplex/runtime/socket.h"
 
 namespace duplex::http {
 
 struct PoolSettings {
-  Version version = Version::kHttp2;  // HTTP/2 by prior knowledge: nothing is negotiated
+  Version version = Version::kHttp2;  // in the clear HTTP/2 is by prior knowledge; over TLS it is asked for by ALPN
   Duration connect_timeout = std::chrono::seconds(2);
   Duration backoff_base = std::chrono::milliseconds(50);  // doubles with each failure, up to the cap; with full jitter
   Duration backoff_cap = std::chrono::seconds(5);
   // To the endpoint, of this loop; opened only when those there are full. 0: 4, or 32 over HTTP/1.1.
   size_t max_connections = 0;
+  // Connections are TLS's: null: in the clear. Its certificate must be that of `tls_name`, unless the TLS settings name
+  // another.
+  std::shared_ptr<TlsClient> tls{};
+  std::string tls_name{};
   size_t max_waiting = 1024;  // callers that wait for their turn: RESOURCE_EXHAUSTED past it
   Limits limits;
 };
@@ -68,7 +73,8 @@ class Pool {
   std::shared_ptr<ClientConnection> with_room() const;
   void drop_dead();
   void connect();
-  std::shared_ptr<ClientConnection> make_client(Loop& loop, int fd);
+  std::shared_ptr<ClientConnection> make_client(Loop& loop, Connected socket);
+  Task<Result<Connected>> dial(Context& ctx);
   void connect_failed(Time now);
   Task<void> connect_now(Context& ctx);
   Task<void> keep(Context& ctx, std::shared_ptr<ClientConnection> client);

@@ -24,6 +24,20 @@ struct FileMark {
   friend bool operator==(const FileMark&, const FileMark&) = default;
 };
 
+// Several files, looked at by whoever asks.
+class FileMarks {
+ public:
+  explicit FileMarks(std::vector<std::string> paths);
+  // Has one changed, and have all then stayed the same for one more look, so that none is read while it is written?
+  // Once for each change.
+  bool changed();
+
+ private:
+  std::vector<FileMark> look() const;
+  std::vector<std::string> paths_;
+  std::vector<FileMark> known_, last_;
+};
+
 class FileWatch {
  public:
   // From what the file is now; it need not exist.
