@@ -24,9 +24,10 @@ using app::known_here, app::Known, app::OnLoop, app::SharedSettings;
 bool same_connections(const Client::Settings& a, const Client::Settings& b) {
   return a.address == b.address && a.balance == b.balance && a.protocol == b.protocol &&
          a.http_version == b.http_version && a.max_message == b.max_message && a.authority == b.authority &&
-         a.tls == b.tls && a.pool.tls == b.pool.tls && a.pool.connect_timeout == b.pool.connect_timeout &&
-         a.pool.max_connections == b.pool.max_connections && a.pool.max_waiting == b.pool.max_waiting &&
-         a.pool.backoff_base == b.pool.backoff_base && a.pool.backoff_cap == b.pool.backoff_cap;
+         a.gzip == b.gzip && a.tls == b.tls && a.pool.tls == b.pool.tls &&
+         a.pool.connect_timeout == b.pool.connect_timeout && a.pool.max_connections == b.pool.max_connections &&
+         a.pool.max_waiting == b.pool.max_waiting && a.pool.backoff_base == b.pool.backoff_base &&
+         a.pool.backoff_cap == b.pool.backoff_cap;
 }
 
 }  // namespace

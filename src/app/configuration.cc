@@ -94,6 +94,8 @@ Table<PeerSettings> peer_table() {
                  {{"auto", HttpVersion::kOfProtocol}, {"1.1", HttpVersion::kHttp11}, {"2", HttpVersion::kHttp2}}),
              "The version of HTTP that the peer takes; `auto`: 2 for grpc, which has no other, and 1.1 for rest.")
       .optional("tls", &PeerSettings::tls, tls_client_table(), "TLS to the peer; none: in the clear.")
+      .field("gzip", &PeerSettings::gzip, boolean(),
+             "Requests of gRPC are sent packed; replies may come so, whatever this says.")
       .field("connect_timeout", &PeerSettings::connect_timeout, duration(milliseconds(1), hours(1)),
              "How long a new connection may take before it counts as failed (UNAVAILABLE).")
       .field("max_message", &PeerSettings::max_message, size(kKiB, 2 * kGiB - 1),

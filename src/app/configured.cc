@@ -46,6 +46,7 @@ Result<Client::Settings> peer_settings(const Configuration& conf, std::string_vi
   if (peer->second.http_version != HttpVersion::kOfProtocol)
     s.http_version = peer->second.http_version == HttpVersion::kHttp2 ? http::Version::kHttp2 : http::Version::kHttp11;
   s.tls = peer->second.tls;
+  s.gzip = peer->second.gzip;
   s.limit = peer->second.limit;
   s.policy = peer->second;
   s.methods = peer->second.methods;

@@ -66,7 +66,7 @@ Task<void> Dispatcher::serve(Context& ctx, http::Exchange& x) {
       return grpc::serve(ctx, x, *type, method, *found->second.chain,
                          grpc::ServerSettings{.max_message = settings_.max_message, .observe = &settings_.observe});
     }
-    grpc::answer_unknown(x);
+    grpc::answer_unknown(x, *type);
     return Task<void>::ready();
   }
   std::string_view path = head.target;

@@ -19,7 +19,8 @@ std::unique_ptr<Service> make_half(const Client::Settings& s, http::Pool& pool) 
     return std::make_unique<rest::Client>(
         pool, rest::ClientSettings{.name = s.name, .max_message = s.max_message, .authority = s.authority});
   return std::make_unique<grpc::Client>(
-      pool, grpc::ClientSettings{.name = s.name, .max_message = s.max_message, .authority = s.authority});
+      pool,
+      grpc::ClientSettings{.name = s.name, .max_message = s.max_message, .authority = s.authority, .gzip = s.gzip});
 }
 
 class HttpEndpoint final : public client::Endpoint, private Service {

@@ -5,6 +5,7 @@
 #include "duplex/service/attempt.h"
 #include "protocols/both_ways.h"
 #include "protocols/grpc_wire.h"
+#include "protocols/gzip.h"
 
 namespace duplex::grpc {
 namespace {
@@ -14,6 +15,12 @@ void put(http::Exchange& x, const Message& message) {
   frame_prefix(prefix, message.bytes.size());
   x.send({prefix, sizeof prefix});
   x.send(message.bytes.view());
+}
+
+void put_packed(http::Exchange& x, const Message& message) {
+  Buffer frame;
+  append_frame(frame, Form(), 1, gzip(message.bytes.view()).view());
+  x.send(frame.view());
 }
 
 void put_end(http::Exchange& x, const Source&) { x.send_end(Metadata()); }
@@ -29,14 +36,21 @@ Client::Client(http::Pool& pool, ClientSettings settings)
       }()) {}
 
 http::Head Client::head(const Context& ctx, const Call& call) const {
-  static const Metadata kFields =
-      Metadata::constant({{"content-type", "application/grpc"}, {"te", "trailers"}, {"user-agent", "duplex/0.1"}});
+  static const Metadata kFields = Metadata::constant({{"content-type", "application/grpc"},
+                                                      {"te", "trailers"},
+                                                      {"user-agent", "duplex/0.1"},
+                                                      {"grpc-accept-encoding", "identity,gzip"}});
+  static const Metadata kPacked = Metadata::constant({{"content-type", "application/grpc"},
+                                                      {"te", "trailers"},
+                                                      {"user-agent", "duplex/0.1"},
+                                                      {"grpc-accept-encoding", "identity,gzip"},
+                                                      {"grpc-encoding", "gzip"}});
   http::Head head;
   head.method = "POST";
   head.scheme = "http";
   head.authority = settings_.authority;
   head.target = call.method->name;
-  head.fields = kFields;
+  head.fields = settings_.gzip ? kPacked : kFields;
   // What is left now, after the wait for a connection: each hop's is smaller than the one before.
   if (ctx.deadline() != kNever) head.fields.add("grpc-timeout", format_timeout(ctx.remaining()));
   add_user_fields(head.fields, call.metadata);
@@ -72,7 +86,9 @@ Task<Outcome> Client::respond(Context& ctx, http::Exchange& x, Sink& out) const 
   if (early) co_return Outcome(*early, std::move(*metadata));  // trailers only: no head
   if (Status s = co_await out.head(ctx, std::move(*metadata)); !s.is_ok()) co_return s;
 
-  Deframer frames(x, settings_.max_message, "reply");
+  Form form;
+  form.gzip = x.head().fields.find("grpc-encoding").value_or("") == "gzip";
+  Deframer frames(x, settings_.max_message, "reply", form);
   for (;;) {
     Result<std::optional<Message>> m = frames.poll();
     if (!m) co_return m.error();
@@ -100,7 +116,7 @@ Task<Outcome> Client::call(Context& ctx, Call& c) {
     if (!*m) co_return Outcome::never_sent(Status::internal("a call of " + c.method->name + " without a request"));
     Result<http::Pool::Lease> lease = co_await pool_.open(ctx, make_head, false);
     if (!lease) co_return Outcome::never_sent(lease.error());
-    put(lease->exchange(), **m);
+    (settings_.gzip ? put_packed : put)(lease->exchange(), **m);
     lease->exchange().send_end(Metadata());
     co_return co_await respond(ctx, lease->exchange(), *c.out);
   }
@@ -108,7 +124,7 @@ Task<Outcome> Client::call(Context& ctx, Call& c) {
   if (!lease) co_return Outcome::never_sent(lease.error());
   http::Exchange& x = lease->exchange();
   const auto answer = [&](Context& both) { return respond(both, x, *c.out); };
-  co_return co_await both_ways(ctx, *c.in, x, put, put_end, answer);
+  co_return co_await both_ways(ctx, *c.in, x, settings_.gzip ? put_packed : put, put_end, answer);
 }
 
 }  // namespace duplex::grpc

@@ -3,21 +3,20 @@
 #include <algorithm>
 
 #include "protocols/grpc_wire.h"
+#include "protocols/gzip.h"
 #include "protocols/refusal.h"
 
 namespace duplex::grpc {
 namespace {
 
-const Metadata& reply_head() {
-  static const Metadata kHead = Metadata::constant({{"content-type", "application/grpc"}});
-  return kHead;
-}
+// Below it gzip's own head and tail cost more than it saves.
+constexpr size_t kWorthPacking = 64;
 
 class In final : public Source {
   using Next = Result<std::optional<Message>>;
 
  public:
-  In(http::Exchange& x, size_t limit) : x_(x), frames_(x, limit, "request") {}
+  In(http::Exchange& x, size_t limit, Form form) : x_(x), frames_(x, limit, "request", form) {}
 
   // No coroutine when there is a message, an end or a cancel; else it parks, the only frame.
   Task<Next> next(Context& ctx) override {
@@ -49,7 +48,8 @@ class In final : public Source {
 
 class Out final : public Sink {
  public:
-  Out(http::Exchange& x, bool streams) : x_(x), streams_(streams) {}
+  // `form`: of the reply.
+  Out(http::Exchange& x, bool streams, Form form) : x_(x), streams_(streams), form_(form) {}
 
   Task<Status> head(Context& ctx, Metadata metadata) override {
     if (ctx.cancelled()) return Task<Status>::ready(ctx.why());
@@ -76,9 +76,11 @@ class Out final : public Sink {
 
   // The last word.
   void finish(const Status& status, const Metadata& trailers) {
-    if (!x_.error().is_ok()) return;                                      // nobody listens any more
+    if (!x_.error().is_ok()) return;  // nobody listens any more
+    if (!status.is_ok() && !streams_) held_.reset();
+    if (form_.web) return finish_web(status, trailers);
     if (!x_.head_sent() && (!status.is_ok() || (!held_ && !streams_))) {  // trailers only
-      Metadata head = reply_head();
+      Metadata head = form_.reply_head();
       for (Metadata::Entry e : status_fields(status, trailers)) head.add(e.name, e.value);
       x_.send_head(200, head, true);
       return;
@@ -94,14 +96,32 @@ class Out final : public Sink {
     put(message);
     co_return x_.error();
   }
+  void finish_web(const Status& status, const Metadata& trailers) {
+    if (!x_.head_sent()) send_head(status.is_ok() || streams_ ? head_ : Metadata());
+    if (held_) put(*held_);
+    Buffer frame;
+    append_trailers(frame, form_, status_fields(status, trailers));
+    x_.send(frame.view());
+    x_.send_end(Metadata());
+  }
   void send_head(const Metadata& user) {
-    if (user.empty()) return x_.send_head(200, reply_head(), false);
-    Metadata head = reply_head();
+    if (user.empty()) return x_.send_head(200, form_.reply_head(), false);
+    Metadata head = form_.reply_head();
     add_user_fields(head, user);
     x_.send_head(200, head, false);
   }
   void put(const Message& message) {
     if (!x_.head_sent()) send_head(head_);
+    const bool pack = form_.gzip && message.bytes.size() >= kWorthPacking;
+    if (pack || form_.text) {
+      Buffer frame;
+      if (pack)
+        append_frame(frame, form_, 1, gzip(message.bytes.view()).view());
+      else
+        append_frame(frame, form_, 0, message.bytes.view());
+      x_.send(frame.view());
+      return;
+    }
     char prefix[5];
     frame_prefix(prefix, message.bytes.size());
     x_.send({prefix, sizeof prefix});
@@ -109,18 +129,11 @@ class Out final : public Sink {
   }
   http::Exchange& x_;
   const bool streams_;
+  const Form form_;
   bool has_head_ = false;
   Metadata head_;
   std::optional<Message> held_;
 };
-
-void refuse(http::Exchange& x, const Status& status) { Out(x, false).finish(status, Metadata()); }
-
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
-bool starts_with_ignoring_case(std::string_view text, std::string_view start) {
-  return text.size() >= start.size() &&
-         std::equal(start.begin(), start.end(), text.begin(), [](char a, char b) { return a == lower(b); });
-}
 
 constexpr std::string_view kType = "application/grpc";
 
@@ -130,27 +143,36 @@ struct Refusal {
   int http = 200;
   bool tell_encodings = false;
 
-  void answer(http::Exchange& x) const {
-    Metadata head = reply_head();
-    if (tell_encodings) head.add("grpc-accept-encoding", "identity");
+  void answer(http::Exchange& x, Form form) const {
+    if (form.web && http == 200) return Out(x, false, form).finish(status, Metadata());
+    Metadata head = form.reply_head();
+    if (tell_encodings) head.add("grpc-accept-encoding", "identity,gzip");
     for (Metadata::Entry e : status_fields(status, Metadata())) head.add(e.name, e.value);
     x.send_head(http, head, true);
   }
 };
 
-// Sets the deadline that the call brings.
-Refusal begin(Context& ctx, std::string_view type, const Metadata& fields) {
+// Sets the deadline that the call brings, and whether its messages may be packed.
+Refusal begin(Context& ctx, std::string_view type, const Metadata& fields, std::optional<Form>& form) {
   Refusal refusal;
-  if (!is_grpc_proto(type)) {
+  if (!form) {
     refusal.status = Status::unimplemented("messages of content-type " + std::string(type.substr(0, 100)) +
                                            " are not taken; send application/grpc or application/grpc+proto");
     refusal.http = 415;
-  } else if (auto encoding = fields.find("grpc-encoding"); encoding && *encoding != "identity") {
-    // PROTOCOL-HTTP2, "Message-Encoding": the caller is told what it may use.
-    refusal.status = Status::unimplemented("messages compressed by " + std::string(encoding->substr(0, 50)) +
-                                           " are not accepted; only identity is");
-    refusal.tell_encodings = true;
-  } else if (auto text = fields.find("grpc-timeout")) {
+    form.emplace();
+    return refusal;
+  }
+  if (auto encoding = fields.find("grpc-encoding"); encoding && *encoding != "identity") {
+    form->gzip = *encoding == "gzip";
+    if (!form->gzip) {
+      // PROTOCOL-HTTP2, "Message-Encoding": the caller is told what it may use.
+      refusal.status = Status::unimplemented("messages compressed by " + std::string(encoding->substr(0, 50)) +
+                                             " are not accepted; only identity and gzip are");
+      refusal.tell_encodings = true;
+      return refusal;
+    }
+  }
+  if (auto text = fields.find("grpc-timeout")) {
     if (auto timeout = parse_timeout(*text))
       ctx.set_deadline(after(ctx.loop().now(), *timeout));
     else
@@ -163,23 +185,19 @@ Refusal begin(Context& ctx, std::string_view type, const Metadata& fields) {
 
 bool is_grpc(std::string_view content_type) {
   if (content_type == kType) return true;  // as all of today's clients write it
-  if (!starts_with_ignoring_case(content_type, kType)) return false;
+  const std::string_view start = content_type.substr(0, kType.size());
+  auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
+  if (!std::equal(start.begin(), start.end(), kType.begin(), kType.end(),
+                  [&](char a, char b) { return lower(a) == b; }))
+    return false;
   std::string_view rest = content_type.substr(kType.size());
-  return rest.empty() || rest[0] == '+' || rest[0] == ';' || rest[0] == ' ';
+  return rest.empty() || rest[0] == '+' || rest[0] == ';' || rest[0] == ' ' || rest.starts_with("-web");
 }
 
-bool is_grpc_proto(std::string_view content_type) {
-  if (content_type == kType) return true;
-  if (!is_grpc(content_type)) return false;
-  std::string_view rest = content_type.substr(kType.size());
-  constexpr std::string_view kProto = "+proto";
-  if (starts_with_ignoring_case(rest, kProto)) rest.remove_prefix(kProto.size());
-  return rest.empty() || rest[0] == ';' || rest[0] == ' ';
-}
-
-void answer_unknown(http::Exchange& x) {
+void answer_unknown(http::Exchange& x, std::string_view content_type) {
   std::string path = x.head().target.substr(0, 200);
-  refuse(x, Status::unimplemented("no method " + path + " here"));
+  Out(x, false, form_of(content_type).value_or(Form()))
+      .finish(Status::unimplemented("no method " + path + " here"), {});
 }
 
 Task<void> serve(Context& ctx, http::Exchange& x, std::string_view content_type, const Method& method, Service& service,
@@ -194,16 +212,19 @@ Task<void> serve(Context& ctx, http::Exchange& x, std::string_view content_type,
   }
   Peer peer(x.peer(), "grpc");
   ctx.put(peer);
-  Refusal refusal = begin(ctx, content_type, fields);
+  std::optional<Form> form = content_type == kType ? std::optional<Form>(std::in_place) : form_of(content_type);
+  Refusal refusal = begin(ctx, content_type, fields, form);
   Result<Metadata> metadata = metadata_of(fields);
   if (refusal.status.is_ok() && !metadata) refusal.status = metadata.error();
   if (!refusal.status.is_ok()) {
     co_await show_refusal(settings.observe, ctx, method, fields, refusal.status);
-    refusal.answer(x);
+    refusal.answer(x, *form);
     co_return;
   }
-  In in(x, settings.max_message);
-  Out out(x, method.service_streams);
+  In in(x, settings.max_message, *form);
+  // As the caller does it, if it can take it back.
+  if (form->gzip) form->gzip = takes_gzip(fields.find("grpc-accept-encoding").value_or(""));
+  Out out(x, method.service_streams, *form);
   Call call(method, std::move(*metadata), in, out);
   Outcome outcome = co_await service.call(ctx, call);
   // Law 8: why the Context was cancelled wins over what the handler made of it.

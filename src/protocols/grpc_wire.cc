@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "duplex/contract/rpc_status.h"
+#include "protocols/gzip.h"
 
 namespace duplex::grpc {
 namespace {
@@ -224,54 +225,70 @@ void frame_prefix(char (&prefix)[5], size_t size) {
 
 Status Deframer::read_prefix(const char* prefix) {
   uint32_t size = big_endian(prefix + 1);
-  if (prefix[0] == 1)
+  if (prefix[0] == 1 && !form_.gzip)
     return Status::internal("the " + std::string(who_) +
                             " message says that it is compressed, but no grpc-encoding that we know says how");
-  if (prefix[0] != 0) return Status::internal("the " + std::string(who_) + " message has a broken frame");
+  if (prefix[0] != 0 && prefix[0] != 1)
+    return Status::internal("the " + std::string(who_) + " message has a broken frame");
   if (size > limit_)
     return Status::resource_exhausted("the " + std::string(who_) + " message has " + std::to_string(size) +
                                       " octets; the limit is " + std::to_string(limit_));
   wanted_ = kPrefix + size;
+  packed_ = prefix[0] == 1;
   return {};
 }
 
+Result<std::optional<Message>> Deframer::unpacked(Bytes message) const {
+  if (!packed_) return std::optional<Message>(std::in_place, std::move(message));
+  Result<Bytes> plain = gunzip(message.view(), limit_);
+  if (!plain) return plain.error();
+  return std::optional<Message>(std::in_place, std::move(*plain));
+}
+
 Result<std::optional<Message>> Deframer::poll() {
+  if (form_.text && !x_.body().empty()) {
+    const size_t size = x_.body().size();
+    if (!unarmour_.decode(x_.body().view(), plain_))
+      return Status::internal("the " + std::string(who_) + " is not base64");
+    x_.body().clear();
+    x_.consumed(size);
+  }
   if (partial_.empty()) {
     if (chunk_.empty()) {
-      if (x_.body().empty()) return std::optional<Message>();
-      chunk_ = x_.body().take();
+      if (body().empty()) return std::optional<Message>();
+      chunk_ = body().take();
     }
     wanted_ = 0;
     if (chunk_.size() >= kPrefix) {
       if (Status s = read_prefix(chunk_.data()); !s.is_ok()) return s;
       if (chunk_.size() >= wanted_) {
-        x_.consumed(wanted_);
+        consumed(wanted_);
         if (chunk_.size() == wanted_) {
           chunk_.remove_prefix(kPrefix);
-          return std::optional<Message>(std::in_place, std::move(chunk_));
+          return unpacked(std::move(chunk_));
         }
         Bytes message = chunk_.slice(kPrefix, wanted_ - kPrefix);
         chunk_.remove_prefix(wanted_);
-        return std::optional<Message>(std::in_place, std::move(message));
+        return unpacked(std::move(message));
       }
     }
     // A message in pieces: its credit returns as they come, or it would never be whole (law 5).
     partial_.append(chunk_.view());
-    x_.consumed(chunk_.size());
+    consumed(chunk_.size());
     chunk_ = Bytes();
   }
-  while (!x_.body().empty()) {
+  while (!body().empty()) {
     size_t goal = wanted_ ? wanted_ : kPrefix;
-    size_t n = std::min(x_.body().size(), goal - partial_.size());
-    partial_.append(x_.body().view().substr(0, n));
-    x_.body().consume(n);
-    x_.consumed(n);
+    size_t n = std::min(body().size(), goal - partial_.size());
+    partial_.append(body().view().substr(0, n));
+    body().consume(n);
+    consumed(n);
     if (partial_.size() < goal) break;
     if (!wanted_)
       if (Status s = read_prefix(partial_.data()); !s.is_ok()) return s;
     if (partial_.size() == wanted_) {
       Bytes all = partial_.take();
-      return std::optional<Message>(Message(all.slice(kPrefix, all.size() - kPrefix)));
+      return unpacked(all.slice(kPrefix, all.size() - kPrefix));
     }
   }
   return std::optional<Message>();

@@ -11,6 +11,7 @@
 #include "duplex/base/time.h"
 #include "duplex/http/exchange.h"
 #include "duplex/service/service.h"
+#include "protocols/grpc_form.h"
 
 namespace duplex::grpc {
 
@@ -45,24 +46,36 @@ void frame_prefix(char (&prefix)[5], size_t size);
 // Messages out of an exchange's body.
 class Deframer {
  public:
-  // `limit`: a message's largest size in octets. `who`: for errors, "request" or "reply".
-  Deframer(http::Exchange& x, size_t limit, std::string_view who) : x_(x), limit_(limit), who_(who) {}
+  // `limit`: a message's largest size in octets, packed and unpacked. `who`: for errors, "request" or "reply".
+  Deframer(http::Exchange& x, size_t limit, std::string_view who, Form form = {})
+      : x_(x), limit_(limit), who_(who), form_(form) {}
 
   // The next message if it is whole; nullopt: more must arrive first, or the body has ended (then at_end()).
-  // Error: RESOURCE_EXHAUSTED past the limit, INTERNAL for a broken frame, or for a compressed one: only identity is
-  // accepted.
+  // Error: RESOURCE_EXHAUSTED past the limit, INTERNAL for a broken frame, or for a compressed one where the form has
+  // no compression.
   Result<std::optional<Message>> poll();
-  bool at_end() const { return x_.ended() && x_.body().empty() && chunk_.empty() && partial_.empty(); }
+  bool at_end() const {
+    return x_.ended() && x_.body().empty() && chunk_.empty() && partial_.empty() && plain_.empty() && unarmour_.whole();
+  }
 
  private:
   static constexpr size_t kPrefix = 5;
-  Status read_prefix(const char* prefix);  // sets wanted_
+  Status read_prefix(const char* prefix);  // sets wanted_ and packed_
+  Result<std::optional<Message>> unpacked(Bytes message) const;
+  Buffer& body() { return form_.text ? plain_ : x_.body(); }
+  void consumed(size_t count) {
+    if (!form_.text) x_.consumed(count);  // else when it was decoded
+  }
   http::Exchange& x_;
   const size_t limit_;
   const std::string_view who_;
+  const Form form_;
+  Unarmour unarmour_;
+  Buffer plain_;       // of a form of text: what was decoded
   Bytes chunk_;        // taken from the exchange; whole messages are slices of it
   Buffer partial_;     // one message that arrives in pieces
   size_t wanted_ = 0;  // octets of it with its prefix; 0: not known yet
+  bool packed_ = false;
 };
 
 }  // namespace duplex::grpc

@@ -123,13 +123,13 @@ TEST(Http2Wire, AnEncodingThatIsNotTakenIsUnimplementedAndToldWhatIs) {
     return echo(ctx, c);
   });
   Peer2 peer(wire.peer_fd);
-  int32_t gzip = peer.request(framed("x"), true, {{"grpc-encoding", "gzip"}});
+  int32_t snappy = peer.request(framed("x"), true, {{"grpc-encoding", "snappy"}});
   int32_t identity = peer.request(framed("x"), true, {{"grpc-encoding", "identity"}});
-  ASSERT_TRUE(peer.until_closed(gzip));
+  ASSERT_TRUE(peer.until_closed(snappy));
   ASSERT_TRUE(peer.until_closed(identity));
-  EXPECT_EQ(peer.streams[gzip]->fields["grpc-status"], "12");
-  EXPECT_EQ(peer.streams[gzip]->fields["grpc-accept-encoding"], "identity");
-  EXPECT_TRUE(has(peer.streams[gzip]->fields["grpc-message"], "gzip"));
+  EXPECT_EQ(peer.streams[snappy]->fields["grpc-status"], "12");
+  EXPECT_EQ(peer.streams[snappy]->fields["grpc-accept-encoding"], "identity,gzip");
+  EXPECT_TRUE(has(peer.streams[snappy]->fields["grpc-message"], "snappy"));
   EXPECT_EQ(peer.streams[identity]->fields["grpc-status"], "0");
   EXPECT_EQ(called, 1);
 }

@@ -49,10 +49,11 @@ class Client final : public Service, public contract::Bound {
     // knowledge, over TLS by ALPN.
     std::optional<http::Version> http_version{};
     std::optional<TlsClientSettings> tls{};  // none: in the clear
-    size_t max_message = 4 << 20;       // octets of one reply message: RESOURCE_EXHAUSTED past it
-    std::string authority{};            // "host"; empty: the address
-    http::PoolSettings pool{};          // connect timeout, backoff, limits; its version comes from http_version
-    client::BalanceSettings balance{};  // which endpoint takes the next call
+    size_t max_message = 4 << 20;            // octets of one reply message: RESOURCE_EXHAUSTED past it
+    bool gzip = false;                       // gRPC's requests are packed; its replies may be, whatever this says
+    std::string authority{};                 // "host"; empty: the address
+    http::PoolSettings pool{};               // connect timeout, backoff, limits; its version comes from http_version
+    client::BalanceSettings balance{};       // which endpoint takes the next call
     std::optional<resilience::LimitSettings> limit{};  // calls under way to the peer
     resilience::Policy policy{};                       // of all methods but those in `methods`
     // By "package.Service/Method", and "http:POST" for plain requests of that verb.

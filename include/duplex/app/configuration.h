@@ -51,6 +51,7 @@ struct PeerSettings : resilience::Policy {
   PeerProtocol protocol = PeerProtocol::kGrpc;
   HttpVersion http_version = HttpVersion::kOfProtocol;
   std::optional<TlsClientSettings> tls;
+  bool gzip = false;
   Duration connect_timeout = std::chrono::seconds(3);
   uint64_t max_message = 4 << 20;  // octets
   std::optional<resilience::LimitSettings> limit;

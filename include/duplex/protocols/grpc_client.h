@@ -11,7 +11,8 @@ namespace duplex::grpc {
 struct ClientSettings {
   std::string name;              // of the peer, for errors
   size_t max_message = 4 << 20;  // octets of one reply message: RESOURCE_EXHAUSTED past it
-  std::string authority;         // ":authority"; empty: the endpoint's address
+  std::string authority{};       // ":authority"; empty: the endpoint's address
+  bool gzip = false;             // requests are packed; replies may be, whatever this says
 };
 
 class Client final : public Service {

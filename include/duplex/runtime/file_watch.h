@@ -27,32 +27,29 @@ struct FileMark {
 // Several files, looked at by whoever asks.
 class FileMarks {
  public:
-  explicit FileMarks(std::vector<std::string> paths);
-  // Has one changed, and have all then stayed the same for one more look, so that none is read while it is written?
-  // Once for each change.
+  // From what the files are now; they need not exist.
+  explicit FileMarks(const std::vector<std::string>& paths);
+  // From now on these; one that was watched before is compared with what it was then.
+  void watch(const std::vector<std::string>& paths);
+  // Has one changed since the last time this said so, and have all then stayed the same for one more look, so that none
+  // is read while it is written?
   bool changed();
 
  private:
-  std::vector<FileMark> look() const;
-  std::vector<std::string> paths_;
-  std::vector<FileMark> known_, last_;
+  using Marks = std::map<std::string, FileMark>;
+  Marks known_, last_;
 };
 
 class FileWatch {
  public:
-  // From what the file is now; it need not exist.
   explicit FileWatch(std::string path, Duration every = std::chrono::seconds(1));
-  // From now on these; one that was watched before is compared with what it was then.
-  void watch(const std::vector<std::string>& paths);
-  // OK when a file has changed since the last time this said so and all have then stayed the same for one more look, so
-  // that none is read while it is written; or why ctx was cancelled.
+  void watch(const std::vector<std::string>& paths) { marks_.watch(paths); }
+  // OK when FileMarks says that one has changed; or why ctx was cancelled.
   Task<Status> changed(Context& ctx);
 
  private:
-  using Marks = std::map<std::string, FileMark>;
-  Marks look() const;
   const Duration every_;
-  Marks known_;
+  FileMarks marks_;
 };
 
 }  // namespace duplex
