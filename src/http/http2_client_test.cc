@@ -24,8 +24,9 @@ class CallingHttp2 {
   // A server that begins with whatever that is.
   CallingHttp2(const Limits& limits, const std::string& first) {
     ::fcntl(sockets_.client, F_SETFL, O_NONBLOCK);
-    on_loop(
-        [&] { client = std::make_unique<Http2Client>(thread_.loop(), sockets_.client, "server:1", limits, changed_); });
+    on_loop([&] {
+      client = std::make_unique<Http2Client>(thread_.loop(), Connected(sockets_.client, "server:1"), limits, changed_);
+    });
     peer.skip(kHttp2Preface.size());
     peer.send(first);
   }

@@ -483,7 +483,7 @@ TEST(Http2Random, OurClientAndNghttp2sServer) {
       Context own(ctx, 20s);
       Scope scope(own);
       Notifier changed;
-      Http2Client client(ctx.loop(), sockets.ours, "server", Limits(), changed);
+      Http2Client client(ctx.loop(), Connected(sockets.ours, "server"), Limits(), changed);
       Nghttp2Peer peer(sockets.theirs, true, all, dice);
       auto call = [&](Context& c, Plan* plan) -> Task<void> {
         Head head;

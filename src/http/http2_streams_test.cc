@@ -18,7 +18,7 @@ class Http2StreamsTest : public testing::Test {
     streams_.recycle(stream);
   }
   Loop loop_;
-  Http2Session session_{nullptr, loop_, -1, "peer", Limits()};
+  Http2Session session_{nullptr, loop_, Connected(-1, "peer"), Limits()};
   Http2Streams streams_{session_};
 };
 
