@@ -1,6 +1,7 @@
 #include "resilience/attempt.h"
 
 #include "duplex/service/attempt.h"
+#include "resilience/retry_after.h"
 
 namespace duplex::resilience {
 
@@ -15,6 +16,11 @@ Metadata attempt_metadata(const Metadata& of_call, int before) {
 std::string shown(const Outcome& outcome) {
   if (outcome.status.is_ok()) return "HTTP " + std::to_string(outcome.http_status);
   return outcome.status.to_string().substr(0, 300);
+}
+
+void ask_for_no_retry(Context& ctx) {
+  Reply* reply = ctx.reply_for_caller();
+  if (reply && !reply->failure_trailers.find(kPushback)) reply->failure_trailers.add(kPushback, "-1");
 }
 
 }  // namespace duplex::resilience

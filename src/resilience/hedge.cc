@@ -80,8 +80,10 @@ class Race {
 
 // When its time has come, and the budget has it.
 void Race::start_next() {
-  if (!attempts_.empty() && budget_ && !budget_->take(ctx_.loop().now()))
+  if (!attempts_.empty() && budget_ && !budget_->take(ctx_.loop().now())) {
+    ask_for_no_retry(ctx_);
     return no_more("the retry budget of " + std::string(peer_) + " is empty");
+  }
   if (!attempts_.empty())
     tell(Event::Kind::kHedge, "attempt " + std::to_string(attempts_.size() + 1) + " of " +
                                   std::to_string(settings_.attempts) +

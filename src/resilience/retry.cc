@@ -152,7 +152,10 @@ std::optional<Duration> Retry::before_next(Run& run, Outcome& outcome, const Com
     return give_up("the wait of " + show_duration(*span) + " passes the call's deadline");
   if (settings_.elapsed > Duration::zero() && after(now, *span) - run.started > settings_.elapsed)
     return give_up("it would begin later than `elapsed`, " + show_duration(settings_.elapsed));
-  if (budget_ && !budget_->take(now)) return give_up("the retry budget of " + peer_ + " is empty");
+  if (budget_ && !budget_->take(now)) {
+    ask_for_no_retry(run.ctx);
+    return give_up("the retry budget of " + peer_ + " is empty");
+  }
   return span;
 }
 

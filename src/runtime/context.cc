@@ -77,6 +77,12 @@ const Call& Context::call() const {
   std::abort();
 }
 
+Reply* Context::reply_for_caller() const {
+  const Context* at = this;
+  while (at && !at->reply_) at = at->parent_;
+  return at ? at->reply_ : nullptr;
+}
+
 Reply& Context::reply() const {
   if (reply_) return *reply_;
   std::fprintf(stderr, "duplex: ctx.reply() outside a handler's own Context (a child Context does not inherit it)\n");

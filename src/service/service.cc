@@ -85,6 +85,8 @@ class Answer final : public Service {
     c.out = &outer;
     if (threw) co_return Status::internal("internal error");
     for (Metadata::Entry e : reply.trailers) outcome.trailers.add(e.name, e.value);
+    if (!outcome.status.is_ok())
+      for (Metadata::Entry e : reply.failure_trailers) outcome.trailers.add(e.name, e.value);
     if (!out.broken().is_ok()) co_return out.broken();
     if (Status s = check(outcome.trailers); !s.is_ok()) co_return s;
     co_return outcome;

@@ -115,6 +115,22 @@ TEST(Answer, TheReplysHeadLeavesBeforeTheMessageAndItsTrailersWithTheOutcome) {
   EXPECT_EQ(kept.message->bytes.view(), "out");
 }
 
+TEST(Answer, WhatIsForAFailureLeavesWithOneAlone) {
+  for (bool fails : {false, true}) {
+    auto service = answer()(handler([&](Context& ctx, Call&) -> Task<Outcome> {
+      Context child(ctx);
+      child.reply_for_caller()->failure_trailers.add("t", "1");
+      co_return fails ? Status::unavailable("down") : Status();
+    }));
+    Keep kept;
+    EXPECT_EQ(called(*service, kept).trailers.find("t").has_value(), fails);
+  }
+  run([](Context& ctx) -> Task<void> {
+    EXPECT_EQ(ctx.reply_for_caller(), nullptr);
+    co_return;
+  });
+}
+
 TEST(Answer, TheReplysHeadJoinsTheHandlersOwn) {
   auto service = answer()(handler([](Context& ctx, Call& c) -> Task<Outcome> {
     ctx.reply().head.add("h", "1");

@@ -17,6 +17,8 @@ using namespace std::chrono_literals;
 using talk::v1::CountRequest;
 using talk::v1::Number;
 using talk::v1::Pair;
+using talk::v1::SayReply;
+using talk::v1::SayRequest;
 using talk::v1::Sum;
 using talk::v1::TalkClient;
 
@@ -83,6 +85,66 @@ TEST(RetryOverSockets, AStreamOfRepliesThatFailedBeforeItBegan) {
       EXPECT_GT(sum, 0);
     });
     EXPECT_EQ(previous.take(), "- 1 2 ");
+  }
+}
+
+// Asks another server for what it is asked.
+class Hop final : public talk::v1::TalkBase {
+ public:
+  explicit Hop(std::shared_ptr<Client> to) : to_(std::move(to)) {}
+  Task<Result<SayReply>> say(Context& ctx, const SayRequest& request) override {
+    Result<SayReply> reply = co_await to_.say(ctx, request);
+    if (!reply && request.name() == "recovers") co_return SayReply();
+    co_return reply;
+  }
+  Task<Status> count(Context&, const CountRequest&, Writer<Number>&) override { co_return Status(); }
+  Task<Result<Sum>> add(Context&, Reader<Number>&) override { co_return Sum(); }
+  Task<Status> chat(Context&, Reader<Number>&, Writer<Number>&) override { co_return Status(); }
+
+ private:
+  TalkClient to_;
+};
+
+TEST(RetryOverSockets, AHopWhoseBudgetIsEmptyAsksItsCallerNotToTryAgain) {
+  resilience::RetrySettings settings = at_once();
+  settings.idempotent = resilience::Repeat::kAlways;
+  for (bool empty : {true, false}) {
+    Previous at_far, at_near;
+    Server far(Pair::quiet()), near(Pair::quiet());
+    far.listen("127.0.0.1:0").serve(std::make_shared<talk::v1::TalkService>());
+    far.use(filter([&](Context&, Call& c, Service&) -> Task<Outcome> {
+      at_far.add(c);
+      co_return Status::unavailable("down");
+    }));
+    ASSERT_TRUE(far.start().is_ok());
+    auto to_far = peer_at(far, Protocol::kGrpc);
+    std::shared_ptr<resilience::Budget> budget;
+    if (empty) budget = std::make_shared<resilience::RetryBudget>(resilience::BudgetSettings{.ratio = 0, .floor = 0});
+    to_far->use(resilience::retry("far", settings, budget));
+    near.listen("127.0.0.1:0").serve(std::make_shared<Hop>(to_far));
+    near.use(filter([&](Context& ctx, Call& c, Service& next) -> Task<Outcome> {
+      at_near.add(c);
+      co_return co_await next.call(ctx, c);
+    }));
+    ASSERT_TRUE(near.start().is_ok());
+    auto to_near = peer_at(near, Protocol::kGrpc);
+    to_near->use(resilience::retry("near", settings, nullptr));
+    run([&](Context& ctx) -> Task<void> {
+      TalkClient client(to_near);
+      SayRequest request;
+      Result<SayReply> reply = co_await client.say(ctx, request);
+      EXPECT_EQ(reply.error().code(), Code::kUnavailable);
+      EXPECT_EQ(at_near.take(), empty ? "- " : "- 1 2 ");
+      EXPECT_EQ(at_far.take(), empty ? "- " : "- 1 2 - 1 2 - 1 2 ");
+      // Who has an answer all the same says nothing of it.
+      request.set_name("recovers");
+      Reply answer;
+      CallOptions options;
+      options.reply = &answer;
+      reply = co_await client.say(ctx, request, options);
+      EXPECT_TRUE(reply) << reply.error().to_string();
+      EXPECT_FALSE(answer.trailers.find("grpc-retry-pushback-ms"));
+    });
   }
 }
 

@@ -73,6 +73,9 @@ class Context final : private ContextTag, private Timer {
   // leak into calls that go out. Aborts where there is none.
   const Call& call() const;
   Reply& reply() const;
+  // The Reply of the nearest call that is answered here or further out, null if none is: for those who make calls on
+  // its behalf and learn what its caller should know.
+  Reply* reply_for_caller() const;
   void set_call(const Call* call, Reply* reply) {
     call_ = call;
     reply_ = reply;

@@ -174,8 +174,9 @@ class Call {
 // one with a line break, makes the call INTERNAL; a name that ends in "-bin" may have any bytes.
 class Reply {
  public:
-  Metadata head;      // leaves before the first message
-  Metadata trailers;  // leaves with the status
+  Metadata head;              // leaves before the first message
+  Metadata trailers;          // leaves with the status
+  Metadata failure_trailers;  // the same, if the status is a failure
 };
 
 class Service {
