@@ -1,15 +1,16 @@
 #include "duplex/contract/contract.h"
 
 #include <google/protobuf/descriptor.h>
-#include <google/protobuf/util/type_resolver.h>
 
+#include "contract/json_tables.h"
 #include "contract/loader.h"
 
 namespace duplex::contract {
 
-Type::Type(const Contract& contract, const google::protobuf::Descriptor& descriptor)
+Type::Type(const Contract& contract, const google::protobuf::Descriptor& descriptor, const MessageTable& table)
     : contract_(&contract),
       descriptor_(&descriptor),
+      table_(&table),
       name_(descriptor.full_name()),
       url_("type.googleapis.com/" + descriptor.full_name()) {}
 

@@ -1,55 +1,101 @@
 #include "duplex/contract/json.h"
 
-#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
-#include <google/protobuf/util/json_util.h>
-
-#include "contract/any_zero.h"
-#include "contract/buffer_stream.h"
-#include "contract/message_check.h"
+#include <google/protobuf/descriptor.h>
+#include "contract/field_json.h"
+#include "contract/json_reader.h"
+#include "contract/json_writer.h"
 
 namespace duplex::contract {
-
-namespace pb = google::protobuf;
 
 namespace {
 
 Status too_large() { return Status::invalid_argument("a message of 2 GiB or more"); }
 
-std::string text_of(const pb::util::Status& status) {
-  std::string_view text(status.message().data(), status.message().size());
-  return std::string(text);
+// What a thread keeps from one message to the next; no memory of what was in them.
+template <class Scratch>
+Scratch& kept() {
+  thread_local Scratch scratch;
+  return scratch;
+}
+
+template <class Scratch>
+void tidy(Scratch& scratch) {
+  if (scratch.is_large()) scratch = Scratch();
+}
+
+const FieldTable& table_of(const Type& type, const google::protobuf::FieldDescriptor& field) {
+  return *type.table().find(static_cast<uint32_t>(field.number()));
+}
+
+Status fault_of(const Type& type, const JsonInput& input) {
+  const JsonFault& fault = input.fault();
+  std::string text = "JSON of " + type.name() + ": ";
+  if (fault.at) text += input.place() + ": ";
+  if (!fault.path.empty()) text += fault.path + ": ";
+  return Status::invalid_argument(text + fault.what);
+}
+
+Status fault_of(const Type& type, const JsonWriter& writer) {
+  std::string text = "bytes of " + type.name() + ": ";
+  if (!writer.path().empty()) text += writer.path() + ": ";
+  return Status::invalid_argument(text + writer.what());
+}
+
+// `read` reads the value with a JsonReader.
+template <class Read>
+Result<Bytes> read_json(const Type& type, std::string_view json, const JsonReading& reading, Read read) {
+  if (json.size() > static_cast<size_t>(INT32_MAX)) return too_large();
+  auto& scratch = kept<JsonScratch>();
+  scratch.seen.clear();
+  scratch.keys.close(0);
+  JsonInput input(scratch);
+  ByteOutput out(json.size() / 2 + 64);
+  JsonReader reader(type.contract(), reading, input, out);
+  ondemand::value value;
+  const bool good = input.open(json, value) && read(reader, value) && input.end();
+  Status fault = good ? Status::ok() : fault_of(type, input);
+  tidy(scratch);
+  if (!good) return fault;
+  return out.take();
+}
+
+// `write` writes with a JsonWriter.
+template <class Write>
+Result<Bytes> write_json(const Type& type, std::string_view wire, const JsonOptions& options, Write write) {
+  if (wire.size() > static_cast<size_t>(INT32_MAX)) return too_large();
+  auto& scratch = kept<WriteScratch>();
+  scratch.parts.close(0);
+  scratch.keys.close(0);
+  ByteOutput out(wire.size() * 2 + 64);
+  JsonWriter writer(type.contract(), options, scratch, out);
+  const bool good = write(writer);
+  tidy(scratch);
+  if (!good) return fault_of(type, writer);
+  return out.take();
 }
 
 }  // namespace
 
 Result<Bytes> json_to_proto(const Type& type, std::string_view json, const JsonReading& reading) {
-  if (json.size() > static_cast<size_t>(INT32_MAX)) return too_large();
-  Buffer out(json.size() / 2 + 16);
-  pb::io::ArrayInputStream input(json.data(), static_cast<int>(json.size()));
-  BufferStream output(out);
-  pb::util::JsonParseOptions parse;
-  parse.ignore_unknown_fields = reading.skip_unknown;
-  const auto status = pb::util::JsonToBinaryStream(&type.contract().resolver(), type.url(), &input, &output, parse);
-  if (!status.ok()) return Status::invalid_argument("JSON of " + type.name() + ": " + text_of(status));
-  return out.take();
+  return read_json(type, json, reading,
+                   [&](JsonReader& reader, ondemand::value& value) { return reader.message(type.table(), value, 0); });
 }
 
 Result<Bytes> proto_to_json(const Type& type, std::string_view wire, const JsonOptions& options) {
-  if (wire.size() > static_cast<size_t>(INT32_MAX)) return too_large();
-  // json_util stops at a malformed field as if the message ended there.
-  bool has_any = false;
-  if (Status s = check_message(type.descriptor(), wire, has_any); !s.is_ok()) return s;
-  std::string spelled;
-  if (has_any) wire = spelled = with_spelled_zeros(type.contract(), type.descriptor(), wire);
-  Buffer out(wire.size() * 2 + 64);
-  pb::io::ArrayInputStream input(wire.data(), static_cast<int>(wire.size()));
-  BufferStream output(out);
-  pb::util::JsonPrintOptions print;
-  print.preserve_proto_field_names = options.proto_names;
-  print.always_print_primitive_fields = options.print_zeros;
-  const auto status = pb::util::BinaryToJsonStream(&type.contract().resolver(), type.url(), &input, &output, print);
-  if (!status.ok()) return Status::invalid_argument("bytes of " + type.name() + ": " + text_of(status));
-  return out.take();
+  return write_json(type, wire, options, [&](JsonWriter& writer) { return writer.message(type.table(), wire, 0); });
+}
+
+Result<Bytes> field_from_json(const Type& type, const google::protobuf::FieldDescriptor& field, std::string_view json,
+                              const JsonReading& reading) {
+  return read_json(type, json, reading, [&](JsonReader& reader, ondemand::value& value) {
+    return reader.field(table_of(type, field), value, 0);
+  });
+}
+
+Result<Bytes> field_to_json(const Type& type, const google::protobuf::FieldDescriptor& field, std::string_view wire,
+                            const JsonOptions& options) {
+  return write_json(type, wire, options,
+                    [&](JsonWriter& writer) { return writer.field(type.table(), table_of(type, field), wire); });
 }
 
 }  // namespace duplex::contract

@@ -43,11 +43,11 @@ TEST_F(JsonTest, ScalarsEnumsAndNestedMessages) {
   expect_same(
       R"({"id":"a-1","patient":{"record_number":"77","name":"Zoë \"Z\" \\ 日本"},"urgency":"URGENCY_EMERGENCY"})");
   expect_same(R"({"cost_cents":"-9223372036854775808","serial":"18446744073709551615","temperature":36.6,"dose":0.1})");
-  expect_same(R"({"confirmed":true,"signature":"AAH/"})");
+  expect_same(R"({"signature":"AAH/","confirmed":true})");
   expect_same(R"({"temperature":"NaN","dose":"-Infinity"})");
   expect_same(R"({"follow_up":{"follow_up":{"id":"third"}}})");
   EXPECT_EQ(there_and_back(R"({"urgency":2,"cost_cents":1234,"signature":"_-8"})", sparse_),
-            R"({"urgency":"URGENCY_EMERGENCY","cost_cents":"1234","signature":"/+8="})");
+            R"({"urgency":"URGENCY_EMERGENCY","signature":"/+8=","cost_cents":"1234"})");
 }
 
 TEST_F(JsonTest, WellKnownTypes) {

@@ -11,11 +11,10 @@
 #include <google/protobuf/struct.pb.h>
 #include <google/protobuf/timestamp.pb.h>
 #include <google/protobuf/type.pb.h>
-#include <google/protobuf/util/type_resolver.h>
-#include <google/protobuf/util/type_resolver_util.h>
 #include <google/protobuf/wrappers.pb.h>
 
 #include "contract/fields.h"
+#include "contract/json_tables.h"
 #include "duplex/contract/router.h"
 
 namespace duplex::contract {
@@ -24,7 +23,6 @@ namespace pb = google::protobuf;
 
 namespace {
 
-constexpr char kTypeUrlPrefix[] = "type.googleapis.com";
 constexpr int kMaxImportDepth = 100;
 
 // The files that come with libprotobuf. Naming a class of each makes a static link keep it. They are copied into the
@@ -95,7 +93,7 @@ Result<std::shared_ptr<const Contract>> Loader::load(std::string_view bytes) {
   for (const char* name : {"any", "duration", "field_mask", "struct", "timestamp", "wrappers"}) {
     if (Status s = add_file(std::string("google/protobuf/") + name + ".proto", "", 0); !s.is_ok()) return s;
   }
-  contract_->resolver_.reset(pb::util::NewTypeResolverForDescriptorPool(kTypeUrlPrefix, contract_->pool_.get()));
+  contract_->tables_ = std::make_unique<JsonTables>();
   for (const auto& [name, done] : added_) add_types(*contract_->pool_->FindFileByName(name));
   for (const auto& file : set_->file()) {
     const pb::FileDescriptor* built = contract_->pool_->FindFileByName(file.name());
@@ -143,7 +141,7 @@ void Loader::add_types(const pb::FileDescriptor& file) {
 }
 
 void Loader::add_type(const pb::Descriptor& descriptor) {
-  auto made = std::make_unique<const Type>(*contract_, descriptor);
+  auto made = std::make_unique<const Type>(*contract_, descriptor, contract_->tables_->add(descriptor));
   contract_->types_by_name_.emplace(made->name(), made.get());
   contract_->types_.emplace(&descriptor, std::move(made));
   for (int i = 0; i < descriptor.nested_type_count(); ++i) add_type(*descriptor.nested_type(i));

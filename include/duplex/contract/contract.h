@@ -23,30 +23,32 @@ class FieldDescriptor;
 class FileDescriptorProto;
 class MethodDescriptor;
 class ServiceDescriptor;
-namespace util {
-class TypeResolver;
-}
 }  // namespace google::protobuf
 
 namespace duplex::contract {
 
 class Contract;
+class JsonTables;
 class Service;
+struct MessageTable;
 
 // A message type of a contract.
 class Type {
  public:
-  Type(const Contract& contract, const google::protobuf::Descriptor& descriptor);
+  Type(const Contract& contract, const google::protobuf::Descriptor& descriptor, const MessageTable& table);
 
   const std::string& name() const { return name_; }  // "shop.v1.Order"
   const std::string& url() const { return url_; }    // "type.googleapis.com/shop.v1.Order"
   const Contract& contract() const { return *contract_; }
   // Of the contract's own pool: never equal to the descriptor() of a generated class.
   const google::protobuf::Descriptor& descriptor() const { return *descriptor_; }
+  // What the JSON codec knows of it.
+  const MessageTable& table() const { return *table_; }
 
  private:
   const Contract* contract_;
   const google::protobuf::Descriptor* descriptor_;
+  const MessageTable* table_;
   std::string name_;
   std::string url_;
 };
@@ -122,13 +124,12 @@ class Contract {
   const Type& type_of(const google::protobuf::Descriptor& descriptor) const;  // of this contract's pool only
 
   const google::protobuf::DescriptorPool& pool() const { return *pool_; }
-  google::protobuf::util::TypeResolver& resolver() const { return *resolver_; }
 
  private:
   friend class Loader;
   Contract();
   std::unique_ptr<google::protobuf::DescriptorPool> pool_;
-  std::unique_ptr<google::protobuf::util::TypeResolver> resolver_;
+  std::unique_ptr<JsonTables> tables_;
   std::unordered_map<const google::protobuf::Descriptor*, std::unique_ptr<const Type>> types_;
   std::unordered_map<std::string_view, const Type*> types_by_name_;
   std::vector<std::unique_ptr<const Service>> services_;

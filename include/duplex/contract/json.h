@@ -13,6 +13,7 @@ namespace duplex::contract {
 struct JsonOptions {
   bool proto_names = true;  // "price_cents" as in the .proto; false: "priceCents"
   bool print_zeros = true;  // fields without presence are written even if they are zero or empty
+  bool enums_as_numbers = false;
 };
 
 struct JsonReading {
