@@ -126,6 +126,7 @@ const MessageTable& JsonTables::add(const pb::Descriptor& type) {
   table.form = form_of(type);
   for (int i = 0; i < type.real_oneof_decl_count(); ++i) table.oneofs.push_back(type.oneof_decl(i)->name());
   std::vector<const FieldDescriptor*> ordered;
+  if (type.extension_range_count() > 0) type.file()->pool()->FindAllExtensions(&type, &ordered);
   for (int i = 0; i < type.field_count(); ++i) ordered.push_back(type.field(i));
   std::sort(ordered.begin(), ordered.end(), [](auto* a, auto* b) { return a->number() < b->number(); });
   table.fields.resize(ordered.size());
@@ -162,6 +163,10 @@ void JsonTables::fill(FieldTable& field, const FieldDescriptor& descriptor) {
   // A group's name is that of its type; its field's is the same in small letters, which is what JSON has.
   field.name = descriptor.name();
   field.json_name = descriptor.json_name();
+  if (descriptor.is_extension()) {
+    extension_names_.push_back("[" + descriptor.full_name() + "]");
+    field.name = field.json_name = extension_names_.back();
+  }
   field.key = key_of(field.name);
   field.json_key = key_of(field.json_name);
   std::string tag;

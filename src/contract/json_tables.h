@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -122,6 +123,7 @@ class JsonTables {
 
   std::unordered_map<const google::protobuf::Descriptor*, MessageTable> messages_;
   std::unordered_map<const google::protobuf::EnumDescriptor*, EnumTable> enums_;
+  std::deque<std::string> extension_names_;  // "[package.name]"
 };
 
 }  // namespace duplex::contract

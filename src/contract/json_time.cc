@@ -9,7 +9,7 @@ namespace {
 
 constexpr int64_t kFirstSecond = -62135596800;  // 0001-01-01T00:00:00Z
 constexpr int64_t kLastSecond = 253402300799;   // 9999-12-31T23:59:59Z
-constexpr int64_t kLongestSpan = 315576000000;  // seconds
+constexpr int64_t kLongestSpan = 315576000000;  // seconds, to which the nanos come
 constexpr int64_t kDay = 86400;
 
 bool is_digit(char c) { return static_cast<unsigned char>(c - '0') < 10; }
@@ -101,7 +101,7 @@ bool parse_time_span(std::string_view text, int64_t& seconds, int32_t& nanos) {
   if (error != std::errc()) return false;
   parts = Parts(rest.substr(static_cast<size_t>(end - rest.data())));
   if (!parts.fraction(nanos) || !parts.take('s') || !parts.empty()) return false;
-  if (seconds > kLongestSpan || (seconds == kLongestSpan && nanos > 0)) return false;
+  if (seconds > kLongestSpan) return false;
   if (negative) {
     seconds = -seconds;
     nanos = -nanos;
@@ -133,7 +133,6 @@ char* write_time_point(char* to, int64_t seconds, int64_t nanos) {
 char* write_time_span(char* to, int64_t seconds, int64_t nanos) {
   if (seconds < -kLongestSpan || seconds > kLongestSpan || nanos < -999999999 || nanos > 999999999) return nullptr;
   if ((seconds < 0 && nanos > 0) || (seconds > 0 && nanos < 0)) return nullptr;
-  if ((seconds == kLongestSpan || seconds == -kLongestSpan) && nanos != 0) return nullptr;
   if (seconds < 0 || nanos < 0) {
     *to++ = '-';
     seconds = -seconds;
