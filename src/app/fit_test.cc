@@ -84,7 +84,7 @@ TEST_F(Fit, APlainRequestIsJudgedByItsVerbWhenTheFileIsRead) {
   EXPECT_EQ(mistake("hedge: on, methods: {http:POST: {timeout: 1s}}", {}), "");
   EXPECT_EQ(mistake("methods: {http:POST: {hedge: {idempotent: by_key}}}", {}), "");
   EXPECT_TRUE(mistake("methods: {http:PATCH: {hedge: on}}", {})
-                  .starts_with("test.yaml:2:57: peers.prices.methods.http:PATCH.hedge: a PATCH may not be made twice"));
+                  .starts_with("test.yaml:2:58: peers.prices.methods.http:PATCH.hedge: a PATCH may not be made twice"));
 }
 
 TEST_F(Fit, SettingsMadeInCppAreJudgedToo) {

@@ -87,7 +87,7 @@ TEST_F(Explained, RulesThatDoNotFitTheContractAreTold) {
     return text ? "fits" : text.error().message();
   };
   EXPECT_EQ(told("id: 5"), "fits");
-  EXPECT_TRUE(told("ids: 5").starts_with(path + ":1:48: peers.a.fallback.reply: is no reply of t.Prices/Get: "))
+  EXPECT_TRUE(told("ids: 5").starts_with(path + ":1:47: peers.a.fallback.reply: is no reply of t.Prices/Get: "))
       << told("ids: 5");
   ::unlink((folder + name).c_str());
 }

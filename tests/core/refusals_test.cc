@@ -57,7 +57,7 @@ TEST(Refusals, AContentTypeIsTakenInAnyCaseAndNoOtherThanProto) {
     EXPECT_EQ(s.fields["grpc-status"], "12") << other;
     EXPECT_TRUE(has(s.fields["grpc-message"], "application/grpc")) << other;
   }
-  for (const char* none : {"application/json", "text/plain", "application/grpc-web"}) {
+  for (const char* none : {"application/json", "text/plain", "application/grpcweb"}) {
     Peer2::Stream& s = ask(none);
     EXPECT_EQ(s.fields[":status"], "415") << none;
     EXPECT_TRUE(has(s.data, "application/grpc")) << none << s.data;
@@ -85,7 +85,7 @@ TEST(Refusals, EachIsCountedAndHasALine) {
     Peer2 grpc(fd.get());
     using Fields = Peer2::Fields;
     std::pair<Fields, const char*> calls[] = {{{{"grpc-timeout", "soon"}}, "13"},
-                                              {{{"grpc-encoding", "gzip"}}, "12"},
+                                              {{{"grpc-encoding", "snappy"}}, "12"},
                                               {{{"x-y-bin", "!"}}, "13"},
                                               {{{"content-type", "application/grpc+json"}}, "12"}};
     for (auto& [fields, status] : calls) {

@@ -132,14 +132,14 @@ TEST(Reload, AWrongFileIsRefusedWhole) {
   EXPECT_NE(refused(peer_at("127.0.0.1:1", ", retry: on, hedge: on")).find("retry and hedge exclude each other"),
             std::string::npos);
   EXPECT_EQ(refused(peer_at("127.0.0.1:1", ", fallback: {peer: nobody}")),
-            file.path() + ":3:59: peers.talk.fallback.peer: there is no peer 'nobody'");
+            file.path() + ":3:57: peers.talk.fallback.peer: there is no peer 'nobody'");
   const std::string reply =
       refused(peer_at("127.0.0.1:1", ", methods: {talk.v1.Talk/Say: {fallback: {reply: 'a: 1'}}}"));
-  EXPECT_TRUE(reply.starts_with(file.path() + ":3:89: peers.talk.methods.talk.v1.Talk/Say.fallback.reply: is no reply "
+  EXPECT_TRUE(reply.starts_with(file.path() + ":3:87: peers.talk.methods.talk.v1.Talk/Say.fallback.reply: is no reply "
                                               "of talk.v1.Talk/Say: text of talk.v1.SayReply: line 1, column 2: "))
       << reply;
   const std::string hedge = refused(peer_at("127.0.0.1:1", ", methods: {talk.v1.Talk/Say: {hedge: on}}"));
-  EXPECT_TRUE(hedge.starts_with(file.path() + ":3:77: peers.talk.methods.talk.v1.Talk/Say.hedge: talk.v1.Talk/Say may "
+  EXPECT_TRUE(hedge.starts_with(file.path() + ":3:76: peers.talk.methods.talk.v1.Talk/Say.hedge: talk.v1.Talk/Say may "
                                               "not be called twice"))
       << hedge;
   ::unlink(file.path().c_str());
@@ -190,7 +190,7 @@ TEST(Reload, AnApplicationDoesNotStartWithAReplyThatDoesNotFitItsContract) {
   testing::internal::CaptureStderr();
   EXPECT_EQ((*app)->run(), 1);
   const std::string told = testing::internal::GetCapturedStderr();
-  EXPECT_TRUE(told.starts_with("error: " + file.path() + ":3:89: peers.talk.methods.talk.v1.Talk/Say.fallback.reply: "))
+  EXPECT_TRUE(told.starts_with("error: " + file.path() + ":3:87: peers.talk.methods.talk.v1.Talk/Say.fallback.reply: "))
       << told;
 }
 
