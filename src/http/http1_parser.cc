@@ -217,7 +217,8 @@ bool Http1Parser::start_line(std::string_view line) {
 
 bool Http1Parser::request_line(std::string_view line) {
   size_t first = line.find(' '), last = line.rfind(' ');
-  if (first == std::string_view::npos || last == first) return false;
+  foreign_ = !line.empty() && !is_known_method(line.substr(0, first)) && !line.substr(last + 1).starts_with("HTTP/");
+  if (first == std::string_view::npos || last == first || foreign_) return false;
   std::string_view method = line.substr(0, first), text = line.substr(first + 1, last - first - 1),
                    version = line.substr(last + 1);
   if (!is_token(method) || text.empty()) return false;

@@ -53,6 +53,9 @@ class Http1Parser {
 
   int error_status() const { return error_status_; }
   std::string_view error_text() const { return error_text_; }
+  // The error is a first line that has neither a method that we know nor a version of HTTP: its sender speaks another
+  // protocol, or a broken preface of HTTP/2, and would not understand an answer.
+  bool foreign() const { return foreign_; }
 
  private:
   enum class State : uint8_t { kHead, kBody, kTrailers, kDone, kBroken };
@@ -86,6 +89,7 @@ class Http1Parser {
   size_t count_ = 0;                                 // fields
   bool start_line_read_ = false, blank_line_skipped_ = false, no_body_ = false;
   bool http11_ = false, keep_alive_ = false, until_close_ = false, expects_continue_ = false, takes_trailers_ = false;
+  bool foreign_ = false;
   bool absolute_ = false, head_complete_ = false, message_complete_ = false;
   uint8_t hosts_ = 0, lengths_ = 0, transfer_encodings_ = 0;
   uint64_t length_ = 0, body_octets_ = 0;

@@ -172,6 +172,25 @@ TEST(Http1Server, RefusesMalformedRequestsOctetByOctetToo) {
   }
 }
 
+// Octets of another protocol get no answer that their sender could take for one of its own; after a request they do,
+// since then it is HTTP that went wrong.
+TEST(Http1Server, WhatIsNoHttpAtAllIsClosedWithoutAnAnswer) {
+  for (const char* octets :
+       {"INVALID CONNECTION PREFACE\r\n\r\n", "EHLO example.com\r\n", "QUIT\r\n", "hello\r\nworld\r\n"}) {
+    SCOPED_TRACE(octets);
+    Served s;
+    s.send(octets);
+    EXPECT_EQ(s.read_to_end(), "");
+    s.close();
+    EXPECT_TRUE(s.wait_for_end());
+    Served after;
+    after.send("GET /good HTTP/1.1\r\nHost: a\r\n\r\n");
+    after.read_until("/good a\n");
+    after.send(octets);
+    EXPECT_TRUE(after.read_to_end().starts_with("HTTP/1.1 400 "));
+  }
+}
+
 TEST(Http1Server, RefusedAfterAGoodOne) {
   Served s;
   s.send("GET /good HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\n\r\nGET /never HTTP/1.1\r\nHost: a\r\n\r\n");

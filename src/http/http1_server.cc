@@ -123,6 +123,7 @@ class Http1Server final : public SocketIo, public ServerConnection, private Time
   Time head_due_ = kNever;
   bool advancing_ = false, paused_ = false, draining_ = false, hurry_ = false, eof_ = false, over_ = false;
   bool ask_if_silent_ = false, close_after_ = false, continued_ = false, raw_ = false, linger_ = false;
+  bool asked_before_ = false;  // a request was served on this connection
   Notifier ended_;
 };
 
@@ -377,6 +378,7 @@ void Http1Server::take(std::string_view& input) {
         x_.has_head_ = news = true;
         continue;
       }
+      if (event == Http1Parser::Event::kError && parser_.foreign() && !asked_before_) return close_now();
       if (event == Http1Parser::Event::kError) return refuse(parser_.error_status(), parser_.error_text());
       if (event == Http1Parser::Event::kEnd) x_.in_ended_ = news = true;
       break;
@@ -417,6 +419,7 @@ void Http1Server::on_eof(int error) {
 
 void Http1Server::start() {
   phase_ = Phase::kServing;
+  asked_before_ = true;
   disarm();
   scope_.context().loop().count_call();
   scope_.spawn([this](Context& ctx) { return serve(ctx); });
