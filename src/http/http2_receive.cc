@@ -11,6 +11,9 @@ namespace {
 constexpr size_t kMaxBlockFrames = 32;
 // Of our answers to SETTINGS and PING that the peer has not taken (CVE-2019-9512, 9515).
 constexpr size_t kMaxAcksWaiting = 1000;
+// What may wait for a peer that does not read before it is not read itself. DATA alone waits with less: it is put into
+// frames when there is room.
+constexpr size_t kMaxUntaken = 1 << 20;
 constexpr uint32_t kUnlimited = UINT32_MAX;
 
 bool same_host(std::string_view a, std::string_view b) {
@@ -46,6 +49,9 @@ void Http2Session::on_octets(const char* data, size_t size) {
     if (due_credit_ && !over_) return_credit(std::exchange(due_credit_, 0));
   }
   start_streams();
+  // Who asks and asks and reads no answer is not listened to until it does (CVE-2019-9517). A client must go on
+  // reading, lest two sides wait for each other.
+  if (is_server() && write_blocked() && out_.size() > kMaxUntaken) pause_reading();
 }
 
 bool Http2Session::take_preface(std::string_view& octets) {
@@ -361,8 +367,8 @@ bool Http2Session::on_setting(Setting id, uint32_t value) {
     case Setting::kMaxConcurrentStreams:
       peer_max_streams_ = value;
       return true;
-    case Setting::kInitialWindowSize:
-      return on_initial_window(value);
+    case Setting::kInitialWindowSize:  // one frame may have thousands, each of which looks at every stream
+      return spend_on_control() && on_initial_window(value);
     case Setting::kMaxFrameSize:  // ours are of the least size that must be taken
       return (value >= kMaxFrameSize && value < 1 << 24) ||
              broken(Http2Error::kProtocolError, "MAX_FRAME_SIZE out of range");

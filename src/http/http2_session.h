@@ -75,7 +75,10 @@ class Http2Session final : public SocketIo {
 
   void on_octets(const char* data, size_t size) final;
   void on_eof(int error) final;
-  void on_written() final { want_write(); }
+  void on_written() final {
+    resume_reading();
+    want_write();
+  }
   void end_of_turn() final;
 
   // ---- its life and its streams' ----
