@@ -169,7 +169,7 @@ bool Http2Session::on_data(const FrameHead& head, std::string_view payload) {
                                      : stream->credit_ < 0 ? Http2Error::kFlowControlError
                                                            : Http2Error::kProtocolError);
   }
-  control_.earn();
+  if (!payload.empty()) control_.earn();
   const size_t padding = head.size - payload.size();
   due_credit_ += padding;
   stream->returned_ += padding;
@@ -320,7 +320,7 @@ Http2Session::Decoded Http2Session::decode(std::string_view block, FieldRules& r
 bool Http2Session::on_priority(const FrameHead& head, std::string_view payload) {
   if (head.stream == 0) return broken(Http2Error::kProtocolError, "PRIORITY on stream 0");
   if (payload.size() != 5) {
-    if (streams_.find(head.stream)) return stream_error(head.stream, Http2Error::kFrameSizeError);
+    if (!is_idle(head.stream)) return stream_error(head.stream, Http2Error::kFrameSizeError);
     return broken(Http2Error::kFrameSizeError, "PRIORITY that has not 5 octets");
   }
   if ((read_u32(payload.data()) & kLargestId) == head.stream)
