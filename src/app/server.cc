@@ -110,6 +110,7 @@ Status Server::State::open() {
   options.limits.max_head = settings.max_head;
   options.limits.max_streams = settings.max_streams;
   options.limits.idle = settings.idle;
+  options.limits.send_stall = settings.send_stall;
   size_t count = settings.loops ? settings.loops : std::max(1u, std::thread::hardware_concurrency());
   watchdog = std::make_unique<Watchdog>(
       [this](std::string_view method, Duration held) { inbound->report_stall(method, held); });

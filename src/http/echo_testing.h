@@ -163,8 +163,8 @@ class Echo final : public Handler {
 };
 
 template <class F>
-bool soon(F done) {
-  for (Time end = Clock::now() + 20s; !done(); std::this_thread::sleep_for(1ms))
+bool soon(F done, Duration limit = 20s) {
+  for (Time end = Clock::now() + limit; !done(); std::this_thread::sleep_for(1ms))
     if (Clock::now() > end) return false;
   return true;
 }

@@ -22,6 +22,7 @@ void Http2Session::end_of_turn() {
   if (over_ || write_blocked()) return;
   fill();
   if (!out_.empty()) write_out();
+  if (!over_ && write_blocked()) watch_for_stall();
   if (over_ || !all_written()) return;
   acks_waiting_ = 0;
   if (!ready_.empty() && !ending_) return want_write();

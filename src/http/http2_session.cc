@@ -17,7 +17,10 @@ Http2Session::Http2Session(Requests* requests, Loop& loop, Connected socket, con
       resets_(1000, 33, loop.now()),
       control_(10'000, 1000, loop.now()) {}
 
-Http2Session::~Http2Session() { second_goaway_.disarm(); }
+Http2Session::~Http2Session() {
+  second_goaway_.disarm();
+  stall_.disarm();
+}
 
 bool Http2Session::start(std::string_view already) {
   if (!start_io()) {
@@ -211,6 +214,7 @@ void Http2Session::release(Http2Stream& stream) {
   }
   if (stream.owed_) took(stream, stream.owed_);
   stream.in_use_ = false;
+  if (stream.open_ && stream.has_more()) watch_for_stall();
   recycle(stream);
 }
 

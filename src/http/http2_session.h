@@ -2,7 +2,7 @@
 // on when the batch of octets has been parsed; what is to be sent goes out in one write a turn.
 //
 // http2_session.cc has its life and its streams', http2_receive.cc what the peer's frames do, http2_send.cc the frames
-// that leave.
+// that leave, http2_stall.cc what becomes of those that the peer does not take.
 #pragma once
 
 #include <string>
@@ -130,6 +130,11 @@ class Http2Session final : public SocketIo {
   // The peer is done with `count` octets' worth of the connection's window.
   void return_credit(size_t count);
 
+  // ---- what the peer does not take ----
+  // Something may be stuck from now on.
+  void watch_for_stall();
+  void end_stalled();
+
   // ---- what leaves ----
   int64_t peer_initial_window() const { return peer_initial_window_; }
   void send_head(Http2Stream& stream, int status, const Metadata& fields, bool end);
@@ -163,6 +168,18 @@ class Http2Session final : public SocketIo {
     Http2Session& session_;
   };
   SecondGoaway second_goaway_{*this};
+  // Looks, each Limits::send_stall, for what the peer does not take (http2_stall.cc).
+  class Stall final : public Timer {
+   public:
+    explicit Stall(Http2Session& session) : session_(session) {}
+    void fire() override { session_.end_stalled(); }
+
+   private:
+    Http2Session& session_;
+  };
+  Stall stall_{*this};
+  bool was_blocked_ = false;  // when it last looked
+  uint64_t sent_before_ = 0;  // octets, by then
   bool over_ = false, draining_ = false;
   bool ending_ = false;      // the last GOAWAY is on its way: it closes when that has left
   bool going_away_ = false;  // one side takes no new streams: it closes when the last has ended

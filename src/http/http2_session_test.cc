@@ -584,5 +584,92 @@ TEST(Http2Server, AfterItsLastGoawayNothingNewIsServed) {
   EXPECT_EQ(served.handler.served, before);
 }
 
+// Waits until the frames of `stream` have come to a reset.
+std::string reset_of(Peer2Frames& peer, uint32_t stream) {
+  while (std::optional<Frame2> frame = peer.next(FrameType::kRstStream))
+    if (frame->stream == stream) return error_name(frame->number());
+  return "the connection ended";
+}
+
+TEST(Http2Server, AnAnswerForWhichThereIsNoWindowIsGivenUp) {
+  Limits limits;
+  limits.send_stall = 50ms;
+  ServedHttp2 served(limits, {{Setting::kInitialWindowSize, 100}});
+  served.peer.send(headers2(1, request2("GET", "/big/1000"), kWhole) + headers2(3, request2("GET", "/big/50"), kWhole));
+  EXPECT_EQ(reset_of(served.peer, 1), "CANCEL");
+  served.peer.send(headers2(5, request2("GET", "/"), kWhole));
+  EXPECT_EQ(served.peer.answer(5), "200 GET / x\n");
+}
+
+TEST(Http2Server, AWindowOfAnOctetNowAndThenIsNoProgress) {
+  Limits limits;
+  limits.send_stall = 50ms;
+  ServedHttp2 served(limits, {{Setting::kInitialWindowSize, 1}});
+  served.peer.send(headers2(1, request2("GET", "/big/20000"), kWhole));
+  size_t came = 0;
+  for (;;) {
+    std::optional<Frame2> frame = served.peer.next();
+    ASSERT_TRUE(frame);
+    if (frame->is(FrameType::kRstStream)) break;
+    if (!frame->is(FrameType::kData)) continue;
+    ASSERT_LT(came += frame->payload.size(), 20'000u);
+    std::this_thread::sleep_for(2ms);  // it dribbles
+    served.peer.send(window2(1, 1));
+  }
+}
+
+TEST(Http2Server, AStreamThatItsHandlerHoldsMayWait) {  // its Context decides
+  Limits limits;
+  limits.send_stall = 20ms;
+  ServedHttp2 served(limits, {{Setting::kInitialWindowSize, 0}});
+  served.peer.send(headers2(1, request2("GET", "/big/200000"), kWhole));
+  EXPECT_TRUE(soon([&] { return served.handler.held.load(); }));
+  // Another one of which nobody is left is reset meanwhile.
+  served.peer.send(headers2(3, request2("GET", "/big/1"), kWhole));
+  EXPECT_EQ(reset_of(served.peer, 3), "CANCEL");
+  served.peer.send(window2(1, 200'000) + window2(0, 200'000));
+  size_t came = 0;
+  while (came < 200'000) {
+    std::optional<Frame2> frame = served.peer.next(FrameType::kData);
+    ASSERT_TRUE(frame);
+    came += frame->payload.size();
+  }
+}
+
+TEST(Http2Server, WhoReadsNothingIsClosed) {
+  Limits limits;
+  limits.send_stall = 50ms;
+  ServedHttp2 served(limits, {{Setting::kInitialWindowSize, 0x7fffffff}});
+  served.peer.send(window2(0, 1 << 30) + headers2(1, request2("GET", "/big/100000000"), kWhole));
+  EXPECT_TRUE(soon([&] { return served.ended.load(); }));
+  EXPECT_EQ(served.handler.cancelled, 1);
+}
+
+TEST(Http2Server, WhoAsksAndReadsNoAnswersIsNotReadItself) {
+  ServedHttp2 served;
+  constexpr uint32_t kRequests = 200'000;
+  std::string some;
+  uint32_t id = 1;
+  // Heads alone, which no window holds back; some at a time, so that there are never more than are allowed.
+  for (; id < 2 * kRequests; id += 2) {
+    some += headers2(id, request2("GET", "/empty"), kWhole);
+    if (id % 100 != 99) continue;
+    const int before = served.handler.served;
+    if (served.peer.send_while_taken(some) < some.size()) break;
+    if (!soon([&] { return served.handler.served >= before + 50; }, 1s)) break;
+    some.clear();
+  }
+  EXPECT_LT(id, 2 * kRequests) << "it took them all";
+  const int served_then = served.handler.served;
+  EXPECT_GT(served_then, 1000);
+  // When it reads again, all is as it should be.
+  int answers = 0;
+  while (answers < served_then) {
+    std::optional<Frame2> frame = served.peer.next();
+    ASSERT_TRUE(frame);
+    if (frame->is(FrameType::kHeaders)) ++answers;
+  }
+}
+
 }  // namespace
 }  // namespace duplex::http

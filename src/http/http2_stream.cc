@@ -44,7 +44,7 @@ void Http2Stream::clear() {
   send_window_ = session_.peer_initial_window();
   credit_ = static_cast<int64_t>(Http2Session::kStreamWindow);
   window_ = Http2Session::kStreamWindow;
-  owed_ = returned_ = taken_ = 0;
+  owed_ = returned_ = taken_ = left_before_ = 0;
   received_ = 0;
   length_.reset();
 }

@@ -64,6 +64,7 @@ class Http2Stream final : public Exchange, public SendTag {
   size_t returned_ = 0;             // credit returned by the user above, not yet told to the peer
   size_t window_ = 0;               // our receive window for the stream
   size_t taken_ = 0;                // octets handed over since the window last grew
+  size_t left_before_ = 0;          // octets of out_, when Http2Session::Stall last looked; 0: it has not
   uint64_t received_ = 0;           // octets of the body
   std::optional<uint64_t> length_;  // content-length, where there is a body
 };

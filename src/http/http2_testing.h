@@ -127,6 +127,18 @@ class Peer2Frames {
     }
     return true;
   }
+  // How much of it the other side takes while no frame is read.
+  size_t send_while_taken(std::string_view octets) {
+    size_t sent = 0;
+    while (sent < octets.size()) {
+      pollfd writable{fd_, POLLOUT, 0};
+      if (::poll(&writable, 1, 1000) <= 0) break;
+      const ssize_t n = ::send(fd_, octets.data() + sent, octets.size() - sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+      if (n <= 0 && errno != EAGAIN) break;
+      if (n > 0) sent += static_cast<size_t>(n);
+    }
+    return sent;
+  }
   // Octets that are no frame.
   void skip(size_t count) {
     if (fill(count)) got_.erase(0, count);

@@ -127,6 +127,7 @@ bool SocketIo::send_from(Buffer& buffer) {
     ssize_t n = ::send(fd_, buffer.data() + sent, buffer.size() - sent, MSG_NOSIGNAL);
     if (n > 0) {
       sent += static_cast<size_t>(n);
+      octets_taken_ += static_cast<size_t>(n);
       if (!tls_) octets_sent_ += static_cast<size_t>(n);
       continue;
     }

@@ -41,6 +41,8 @@ class SocketIo : public Watch, public EndOfTurn {
   void from_network(const char* data, size_t size);
   // Octets of ours that the system has taken so far; with TLS, that went into records.
   uint64_t octets_sent() const { return octets_sent_; }
+  // Octets that the system has taken so far, TLS's own included.
+  uint64_t octets_taken() const { return octets_taken_; }
   bool open() const { return fd_ >= 0; }
 
   // A batch of octets arrived. After it, one end of turn.
@@ -60,7 +62,7 @@ class SocketIo : public Watch, public EndOfTurn {
   bool send_from(Buffer& buffer);
   int fd_;
   std::unique_ptr<TlsSession> tls_;
-  uint64_t octets_sent_ = 0;
+  uint64_t octets_sent_ = 0, octets_taken_ = 0;
   bool write_blocked_ = false, reading_ = true, readable_ = false, eof_seen_ = false, hangup_ = false, failed_ = false;
 };
 

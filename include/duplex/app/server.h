@@ -38,6 +38,9 @@ class Server {
     Duration timeout = std::chrono::seconds(15);  // of a unary call that brings no deadline; 0: none
     Duration grace = std::chrono::seconds(20);    // how long a stop waits for calls before it cancels them
     Duration idle = std::chrono::minutes(5);      // a connection with no call is closed
+    // A caller that takes neither its answer (HTTP/2: it gives no window) nor anything at all: past this its stream is
+    // reset, or its connection closed, so that it does not hold memory for ever.
+    Duration send_stall = std::chrono::seconds(60);
     // The longest pause of a loop between two turns under load, so that calls that come one by one share reads and
     // writes: less CPU a call, at times more calls a second, for up to this much latency. It is taken only while it is
     // seen to cost no throughput, and never while calls come one after the other. 0: never.

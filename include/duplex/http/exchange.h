@@ -123,12 +123,16 @@ class Handler {
 
 // What a connection may grow to; each limit says what happens at it.
 struct Limits {
-  size_t max_head = 64 * 1024;                       // octets of one head: HTTP/1.1 431, HTTP/2 the stream is refused
-  size_t max_streams = 100;                          // concurrent exchanges of an HTTP/2 connection: REFUSED_STREAM
-  size_t max_unread = 4 << 20;                       // unread octets on a connection before its credit is held (law 5)
-  Duration idle = std::chrono::minutes(5);           // a connection with no exchange is closed
+  size_t max_head = 64 * 1024;              // octets of one head: HTTP/1.1 431, HTTP/2 the stream is refused
+  size_t max_streams = 100;                 // concurrent exchanges of an HTTP/2 connection: REFUSED_STREAM
+  size_t max_unread = 4 << 20;              // unread octets on a connection before its credit is held (law 5)
+  Duration idle = std::chrono::minutes(5);  // a connection with no exchange is closed
+  // HTTP/2: what the peer does not take. A stream whose user is done and of whose rest less than 16 KiB leave in that
+  // time is reset (CANCEL); a connection of which the system takes nothing is closed. What a user still waits for ends
+  // with its Context.
+  Duration send_stall = std::chrono::seconds(60);
   Duration handshake_timeout = std::chrono::seconds(10);  // a TLS handshake that is not done: closed
-  Duration head_timeout = std::chrono::seconds(30);  // a head that does not come whole: 408 and close
+  Duration head_timeout = std::chrono::seconds(30);       // a head that does not come whole: 408 and close
 };
 
 }  // namespace duplex::http
