@@ -24,6 +24,7 @@ char* mask_path_from_json(std::string_view path, char* to) {
 }
 
 char* mask_path_to_json(std::string_view path, char* to) {
+  if (path.empty()) return nullptr;
   for (size_t i = 0; i < path.size(); ++i) {
     char c = path[i];
     if (is_upper(c) || !is_of_a_path(c)) return nullptr;

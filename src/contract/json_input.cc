@@ -213,9 +213,9 @@ bool JsonInput::skip(ondemand::value& value, int depth) {
 bool JsonInput::skip_object(ondemand::value& value, int depth) {
   ondemand::object object;
   if (!object_of(value, object, "an object", depth)) return false;
-  for (auto member : object) {
-    ondemand::field field;
-    if (auto error = std::move(member).get(field)) return malformed(error);
+  for (auto&& member : object) {
+    if (auto error = member.error()) return malformed(error);
+    ondemand::field&& field = std::move(member).value_unsafe();
     std::string_view name;
     if (!text_of(field.key(), name)) return false;
     if (!skip(field.value(), depth + 1)) return in_member(field.key());
@@ -227,9 +227,9 @@ bool JsonInput::skip_array(ondemand::value& value, int depth) {
   ondemand::array array;
   if (!array_of(value, array, "an array", depth)) return false;
   size_t index = 0;
-  for (auto element : array) {
-    ondemand::value item;
-    if (auto error = std::move(element).get(item)) return malformed(error);
+  for (auto&& element : array) {
+    if (auto error = element.error()) return malformed(error);
+    ondemand::value&& item = std::move(element).value_unsafe();
     if (!skip(item, depth + 1)) return in_element(index);
     ++index;
   }

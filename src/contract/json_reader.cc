@@ -50,9 +50,9 @@ bool JsonReader::members(const MessageTable& type, ondemand::object& object, int
   all_seen.resize(seen + (type.fields.size() + type.oneofs.size()) / 64 + 1);
   size_t next = 0;
   bool typed = false;
-  for (auto member : object) {
-    ondemand::field read;
-    if (auto error = std::move(member).get(read)) return input_.malformed(error);
+  for (auto&& member : object) {
+    if (auto error = member.error()) return input_.malformed(error);
+    ondemand::field&& read = std::move(member).value_unsafe();
     const ondemand::raw_json_string key = read.key();
     ondemand::value& value = read.value();
     const FieldTable* known = find(type, key, next);
@@ -163,9 +163,9 @@ bool JsonReader::list(const FieldTable& field, ondemand::value& value, int depth
   if (!input_.array_of(value, array, "an array", depth)) return false;
   if (field.packed) return packed(field, array);
   size_t index = 0;
-  for (auto element : array) {
-    ondemand::value item;
-    if (auto error = std::move(element).get(item)) return input_.malformed(error);
+  for (auto&& element : array) {
+    if (auto error = element.error()) return input_.malformed(error);
+    ondemand::value&& item = std::move(element).value_unsafe();
     if (!field.in_json_null && JsonInput::is_null(item)) {
       input_.fail("null cannot stand in a list: leave it out");
       return input_.in_element(index);
@@ -182,9 +182,9 @@ bool JsonReader::packed(const FieldTable& field, ondemand::array& array) {
   out_.put_tag(field.tag, field.tag_size);
   const size_t start = out_.open();
   size_t index = 0;
-  for (auto element : array) {
-    ondemand::value item;
-    if (auto error = std::move(element).get(item)) return input_.malformed(error);
+  for (auto&& element : array) {
+    if (auto error = element.error()) return input_.malformed(error);
+    ondemand::value&& item = std::move(element).value_unsafe();
     uint64_t bits = 0;
     bool skipped = false;
     if (!number(field, item, bits, skipped)) return input_.in_element(index);
@@ -209,9 +209,9 @@ bool JsonReader::map(const FieldTable& field, ondemand::value& value, int depth)
   const bool text_key = key_field.kind == Kind::kString;
   KeySet& keys = input_.scratch().keys;
   const size_t opened = keys.open();
-  for (auto member : object) {
-    ondemand::field read;
-    if (auto error = std::move(member).get(read)) return input_.malformed(error);
+  for (auto&& member : object) {
+    if (auto error = member.error()) return input_.malformed(error);
+    ondemand::field&& read = std::move(member).value_unsafe();
     const ondemand::raw_json_string key = read.key();
     const size_t before = out_.size();
     out_.need(8);

@@ -42,9 +42,9 @@ bool JsonReader::any(const MessageTable& type, ondemand::value& value, int depth
 // object without members.
 bool JsonReader::any_type(ondemand::object& object, const Type*& type) {
   bool empty = true;
-  for (auto member : object) {
-    ondemand::field field;
-    if (auto error = std::move(member).get(field)) return input_.malformed(error);
+  for (auto&& member : object) {
+    if (auto error = member.error()) return input_.malformed(error);
+    ondemand::field&& field = std::move(member).value_unsafe();
     empty = false;
     std::string_view name, url;
     if (!input_.text_of(field.key(), name)) return false;
@@ -77,9 +77,9 @@ bool JsonReader::any_type(ondemand::object& object, const Type*& type) {
 // What is not an object of its fields stands in the member "value".
 bool JsonReader::any_value(const MessageTable& type, ondemand::object& object, int depth) {
   bool found = false, typed = false;
-  for (auto member : object) {
-    ondemand::field field;
-    if (auto error = std::move(member).get(field)) return input_.malformed(error);
+  for (auto&& member : object) {
+    if (auto error = member.error()) return input_.malformed(error);
+    ondemand::field&& field = std::move(member).value_unsafe();
     std::string_view name;
     if (!input_.text_of(field.key(), name)) return false;
     if (name == "value") {
@@ -143,6 +143,7 @@ bool JsonReader::field_mask(const MessageTable& type, ondemand::value& value) {
     const std::string_view path = text.substr(0, comma);
     more = comma != std::string_view::npos;
     if (more) text.remove_prefix(comma + 1);
+    if (path.empty()) continue;
     out_.need(8 + 2 * path.size() + ByteOutput::kMostVarint);
     out_.put_tag(paths.tag, paths.tag_size);
     const size_t start = out_.open();

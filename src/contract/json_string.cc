@@ -46,6 +46,8 @@ struct Block {
     return mask(_mm_or_si128(is('"'), is('\\'))) | (mask(control) ^ 0xffff);
   }
   bool has_high() const { return mask(octets) != 0; }
+  static uint64_t without_one_at(size_t octet) { return ~(uint64_t{1} << octet); }
+  static uint64_t without_two_at(size_t octet) { return ~(uint64_t{3} << octet); }
 };
 #else
 struct Block {
@@ -64,6 +66,8 @@ struct Block {
   uint64_t quotes_and_backslashes() const { return is('"') | is('\\'); }
   uint64_t to_escape() const { return quotes_and_backslashes() | zeros<uint64_t>(octets & (kEach<uint64_t> * 0xe0)); }
   bool has_high() const { return (octets & kHighs<uint64_t>) != 0; }
+  static uint64_t without_one_at(size_t octet) { return ~(uint64_t{0xff} << (8 * octet)); }
+  static uint64_t without_two_at(size_t octet) { return ~(uint64_t{0xffff} << (8 * octet)); }
 };
 #endif
 
@@ -119,26 +123,20 @@ char* unescape_unicode(const char*& from, char* to) {
   return write_utf8(static_cast<uint32_t>(0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00)), to);
 }
 
-char short_escape(char c) {
-  switch (c) {
-    case '"':
-    case '\\':
-    case '/':
-      return c;
-    case 'b':
-      return '\b';
-    case 'f':
-      return '\f';
-    case 'n':
-      return '\n';
-    case 'r':
-      return '\r';
-    case 't':
-      return '\t';
-    default:
-      return 0;
-  }
+// What a letter after a backslash stands for; 0: nothing, or "u". A table, since which one it is cannot be foreseen.
+constexpr std::array<char, 256> short_escapes() {
+  std::array<char, 256> all{};
+  all['"'] = '"';
+  all['\\'] = '\\';
+  all['/'] = '/';
+  all['b'] = '\b';
+  all['f'] = '\f';
+  all['n'] = '\n';
+  all['r'] = '\r';
+  all['t'] = '\t';
+  return all;
 }
+constexpr std::array<char, 256> kShortEscapes = short_escapes();
 
 struct Escape {
   char text[7];
@@ -193,25 +191,35 @@ char* unescape_json(const char* from, char* to) {
   for (;;) {
     const Block block(from);
     block.store(to);
-    const uint64_t special = block.quotes_and_backslashes();
-    if (!special) {
-      from += Block::kSize;
-      to += Block::kSize;
-      continue;
+    uint64_t special = block.quotes_and_backslashes();
+    // All that one look has found: the next look then does not wait for what is done with this one.
+    size_t done = 0;
+    bool in_step = true;
+    while (special) {
+      const size_t at = first_of(special);
+      Block(from + done).store(to);
+      to += at - done;
+      if (from[at] == '"') return to;
+      const char escaped = kShortEscapes[static_cast<unsigned char>(from[at + 1])];
+      if (!escaped) {
+        if (from[at + 1] != 'u') return nullptr;
+        from += at + 2;
+        to = unescape_unicode(from, to);
+        if (!to) return nullptr;
+        in_step = false;
+        break;
+      }
+      *to++ = escaped;
+      done = at + 2;
+      special &= Block::without_two_at(at);
     }
-    const size_t plain = first_of(special);
-    from += plain;
-    to += plain;
-    if (*from == '"') return to;
-    const char kind = from[1];
-    from += 2;
-    if (kind == 'u') {
-      to = unescape_unicode(from, to);
-      if (!to) return nullptr;
-    } else {
-      *to = short_escape(kind);
-      if (!*to++) return nullptr;
+    if (!in_step) continue;
+    if (done < Block::kSize) {
+      Block(from + done).store(to);
+      to += Block::kSize - done;
+      done = Block::kSize;
     }
+    from += done;
   }
 }
 
@@ -229,19 +237,31 @@ char* escape_json(std::string_view text, char* to, bool& ascii) {
   const char* from = text.data();
   const char* const end = from + text.size();
   bool high = false;
+  // A block and as much again may be read here: the rest after each escape is copied as a whole block.
+  while (static_cast<size_t>(end - from) >= 2 * Block::kSize) {
+    const Block block(from);
+    high |= block.has_high();
+    block.store(to);
+    size_t done = 0;
+    for (uint64_t special = block.to_escape(); special; special &= Block::without_one_at(done - 1)) {
+      const size_t at = first_of(special);
+      Block(from + done).store(to);
+      to = write_escape(static_cast<unsigned char>(from[at]), to + (at - done));
+      done = at + 1;
+    }
+    Block(from + done).store(to);
+    to += Block::kSize - done;
+    from += Block::kSize;
+  }
   while (static_cast<size_t>(end - from) >= Block::kSize) {
     const Block block(from);
     high |= block.has_high();
     block.store(to);
-    uint64_t special = block.to_escape();
-    if (!special) {
-      from += Block::kSize;
-      to += Block::kSize;
-      continue;
-    }
-    const size_t plain = first_of(special);
-    to = write_escape(static_cast<unsigned char>(from[plain]), to + plain);
-    from += plain + 1;
+    const uint64_t special = block.to_escape();
+    const size_t plain = special ? first_of(special) : Block::kSize;
+    to += plain;
+    from += plain;
+    if (special) to = write_escape(static_cast<unsigned char>(*from++), to);
   }
   const auto left = static_cast<size_t>(end - from);
   // Two pieces that overlap are quicker than a loop, and most texts end so.

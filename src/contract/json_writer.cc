@@ -90,7 +90,8 @@ bool JsonWriter::member(const FieldTable& field, size_t first, size_t end, int d
   key(field);
   const size_t begin = out_.size();
   if (!value(field, first, end, depth)) return false;
-  if (out_.size() == begin) out_.truncate(before);  // a packed field without a value
+  // A packed field without a value is as good as absent, too.
+  if (field.repeated && !options_.print_zeros && out_.size() == begin + 2) out_.truncate(before);
   return true;
 }
 

@@ -13,7 +13,7 @@ uint64_t first_octets(std::string_view text) {
   uint64_t first = 0;
   if (text.size() >= 8) {
     for (size_t i = 0; i < 8; ++i) first = first << 8 | static_cast<unsigned char>(text[i]);
-  } else {
+  } else if (!text.empty()) {
     for (char c : text) first = first << 8 | static_cast<unsigned char>(c);
     first <<= 8 * (8 - text.size());
   }
@@ -55,13 +55,17 @@ bool KeySet::distinct_by_hash(size_t opened, const char* base) {
   const size_t count = keys_.size() - opened;
   size_t size = 16;
   while (size < count * 2) size *= 2;
-  slots_.assign(size, 0);  // a key's place in keys_, counted from 1
+  // The high half of a key's hash, and its place in keys_ counted from 1.
+  slots_.assign(size, 0);
   for (size_t i = opened; i < keys_.size(); ++i) {
-    size_t at = hash(keys_[i], base) & (size - 1);
+    const uint64_t h = hash(keys_[i], base), high = h & ~uint64_t{UINT32_MAX};
+    size_t at = h & (size - 1);
     for (size_t steps = 0; slots_[at]; at = (at + 1) & (size - 1)) {
-      if (++steps > kLongestChain || compare(keys_[slots_[at] - 1], keys_[i], base) == 0) return false;
+      if (++steps > kLongestChain) return false;
+      const uint64_t slot = slots_[at];
+      if (((slot ^ high) >> 32) == 0 && compare(keys_[(slot & UINT32_MAX) - 1], keys_[i], base) == 0) return false;
     }
-    slots_[at] = static_cast<uint32_t>(i + 1);
+    slots_[at] = high | (i + 1);
   }
   return true;
 }

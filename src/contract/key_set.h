@@ -36,7 +36,7 @@ class KeySet {
   void sort(size_t opened, const char* base);
 
   std::vector<Key> keys_;
-  std::vector<uint32_t> slots_;  // of distinct_by_hash()
+  std::vector<uint64_t> slots_;  // of distinct_by_hash()
 };
 
 }  // namespace duplex::contract

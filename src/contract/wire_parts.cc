@@ -153,11 +153,16 @@ void WireParts::put_in_order(const MessageTable& type, size_t opened) {
     if (winner[o] != parts_[i].field) over[o] = true;
     if (over[o]) parts_[i].field = kDropped;
   }
-  const auto begin = parts_.begin() + static_cast<std::ptrdiff_t>(opened);
-  parts_.erase(std::remove_if(begin, parts_.end(), [](const WirePart& p) { return p.field == kDropped; }),
-               parts_.end());
-  std::stable_sort(parts_.begin() + static_cast<std::ptrdiff_t>(opened), parts_.end(),
-                   [](const WirePart& a, const WirePart& b) { return a.field < b.field; });
+  // Those of one field keep their order.
+  std::vector<uint64_t> order;
+  for (size_t i = opened; i < parts_.size(); ++i)
+    if (parts_[i].field != kDropped) order.push_back(uint64_t{parts_[i].field} << 32 | (i - opened));
+  std::sort(order.begin(), order.end());
+  std::vector<WirePart> sorted;
+  sorted.reserve(order.size());
+  for (uint64_t at : order) sorted.push_back(parts_[opened + (at & UINT32_MAX)]);
+  std::copy(sorted.begin(), sorted.end(), parts_.begin() + static_cast<std::ptrdiff_t>(opened));
+  parts_.resize(opened + sorted.size());
 }
 
 }  // namespace duplex::contract
