@@ -142,7 +142,7 @@ void ask_json_util_to_write(const std::string& wire) {
   demand_same(wire, back->view(), "json_util writes the same");
 }
 
-void there_and_back(std::string_view wire, const std::string& json) {
+std::string there_and_back(std::string_view wire, const std::string& json) {
   auto back = json_to_proto(*world().type, json);
   if (!back) std::fprintf(stderr, "%s\n%s\n", back.error().to_string().c_str(), json.c_str());
   demand(back.has_value(), "what was written can be read");
@@ -150,6 +150,7 @@ void there_and_back(std::string_view wire, const std::string& json) {
   if (again != json) std::fprintf(stderr, "%s\n%s\n", json.c_str(), again.c_str());
   demand(again == json, "and is written again the same");
   demand_same(wire, back->view(), "it means the same");
+  return back->to_string();
 }
 
 void read(std::string_view text) {
@@ -170,13 +171,10 @@ void read(std::string_view text) {
 void write(std::string_view wire) {
   const auto message = parsed(wire);
   const std::string json = json_of(wire);
-  if (!message) {
-    return;
-  }
-  const std::string in_order = sorted(*message);
+  if (!message) return;
   if (json.empty()) return;  // a time that is none, an Any of who knows what
-  there_and_back(wire, json);
-  ask_json_util_to_write(in_order);
+  // Not `wire` itself: of a key that stands twice json_util writes both.
+  ask_json_util_to_write(there_and_back(wire, json));
 }
 
 }  // namespace
