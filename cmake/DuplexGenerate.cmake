@@ -125,3 +125,21 @@ function(duplex_generate target)
     target_link_libraries(${target} PRIVATE duplex_warnings)
   endif()
 endfunction()
+
+# duplex_embed_contract(TARGET HEADER NAME proto IMPORT_DIRS dir...): for sources of TARGET, the header HEADER with the
+# constant NAME, which is the proto and what it imports as a FileDescriptorSet. No class is generated and nothing is
+# registered, so a program may link its own classes of the same proto.
+function(duplex_embed_contract target header name proto)
+  cmake_parse_arguments(EMBED "" "" "IMPORT_DIRS" ${ARGN})
+  _duplex_import_flags(imports ${EMBED_IMPORT_DIRS})
+  set(out ${CMAKE_CURRENT_BINARY_DIR}/${target}_contracts)
+  file(MAKE_DIRECTORY ${out})
+  add_custom_command(
+    OUTPUT ${out}/${header}
+    COMMAND protobuf::protoc ${imports} --include_imports --descriptor_set_out=${out}/${header}.set ${proto}
+    COMMAND ${CMAKE_COMMAND} -DIN=${out}/${header}.set -DOUT=${out}/${header} -DNAME=${name}
+            -P ${PROJECT_SOURCE_DIR}/cmake/embed_bytes.cmake
+    DEPENDS ${EMBED_IMPORT_DIRS}/${proto} ${PROJECT_SOURCE_DIR}/cmake/embed_bytes.cmake VERBATIM)
+  target_sources(${target} PRIVATE ${out}/${header})
+  target_include_directories(${target} PRIVATE ${out})
+endfunction()

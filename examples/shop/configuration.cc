@@ -10,6 +10,7 @@ duplex::Result<std::unique_ptr<duplex::Application>> application(const Flags& fl
     if (conf.service.name == duplex::ServiceSettings().name) conf.service.name = service;
     if (by_flags) conf.server.grace = std::chrono::seconds(5);  // a stream that follows an order is cut off then
     if (by_flags || flags.given("listen")) conf.server.listen = {flags["listen"]};
+    conf.server.reflection = true;  // so that `duplex call` needs no file; a contract that anyone may see
     if (by_flags || flags.given("log")) conf.log.file = flags["log"];
     if (more) more(conf);
   };

@@ -72,6 +72,8 @@ Table<ServerSettings> server_table() {
           "coalesce", &ServerSettings::coalesce, duration(Duration::zero(), milliseconds(1)),
           "The longest pause between two turns of a loop under load, so that calls share reads and writes; taken only "
           "while it is seen to cost no throughput. 0s: never.")
+      .field("reflection", &ServerSettings::reflection, boolean(),
+             "Serves grpc.reflection, which shows the contract to whoever may call: for tools such as grpcurl.")
       .optional("tls", &ServerSettings::tls, tls_server_table(), "TLS on all that `listen` names; none: in the clear.")
       .optional("limit", &ServerSettings::limit, resilience::server_limit_table(),
                 "How many calls are taken on at the same time; further ones are RESOURCE_EXHAUSTED (429) at once.")

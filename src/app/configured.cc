@@ -21,6 +21,7 @@ Server::Settings server_settings(const Configuration& conf) {
   s.max_connections = static_cast<size_t>(conf.server.max_connections);
   s.grace = conf.server.grace;
   s.coalesce = conf.server.coalesce;
+  s.reflection = conf.server.reflection;
   s.tls = conf.server.tls;
   s.limit = conf.server.limit;
   s.rate_limit = conf.server.rate_limit;

@@ -115,6 +115,10 @@ std::shared_ptr<Service> Inbound::chain(std::shared_ptr<Service> service, const 
   return next;
 }
 
+std::shared_ptr<Service> Inbound::own_chain(std::shared_ptr<Service> service) {
+  return telemetry_.server()(answer()(std::move(service)));
+}
+
 Status Inbound::add_own_routes(Dispatcher& dispatcher) {
   auto text = [&](std::string_view pattern, Text::Answer answer) {
     auto service = std::make_shared<Text>(std::move(answer));

@@ -34,6 +34,9 @@ class Inbound {
 
   // Everything that stands between a protocol and `service`, in the order of design.md's inbound chain.
   std::shared_ptr<Service> chain(std::shared_ptr<Service> service, const std::vector<Filter>& users);
+  // For a service that the server has of its own: without limits, so that an overloaded server is not taken for a dead
+  // one, and without users' filters.
+  std::shared_ptr<Service> own_chain(std::shared_ptr<Service> service);
   // The outermost part alone, for calls that are refused before the rest is asked.
   Filter observe() { return telemetry_.server(); }
   // /livez, /readyz, /metrics, and for callers of this machine /debug/peers.

@@ -12,6 +12,8 @@
 #include "app/inbound.h"
 #include "app/tls.h"
 #include "app/worker.h"
+#include "duplex/protocols/grpc_health.h"
+#include "duplex/protocols/grpc_reflection.h"
 #include "duplex/runtime/blocking.h"
 #include "duplex/runtime/signals.h"
 #include "duplex/runtime/watchdog.h"
@@ -42,6 +44,7 @@ class Server::State {
   };
 
   Status build();
+  Status build_own();
   Status open();
   void accept(Fd socket, std::string peer);
   bool close();
@@ -53,6 +56,7 @@ class Server::State {
   std::vector<Filter> filters;
   Status mistake;  // the first of what was set wrongly; start() tells
 
+  const std::shared_ptr<grpc::Health> health = std::make_shared<grpc::Health>();
   std::unique_ptr<app::Dispatcher> dispatcher;
   std::unique_ptr<app::Inbound> inbound;
   std::vector<std::unique_ptr<app::Worker>> workers;
@@ -82,7 +86,31 @@ Status Server::State::build() {
     };
     if (Status s = dispatcher->add_route(route.pattern, chain_of); !s.is_ok()) return s;
   }
+  if (Status s = build_own(); !s.is_ok()) return s;
   return inbound->add_own_routes(*dispatcher);
+}
+
+// What every server serves of its own.
+Status Server::State::build_own() {
+  std::vector<std::shared_ptr<contract::DescribedService>> own;
+  auto is_served = [&](const std::string& name) {
+    return std::any_of(services.begin(), services.end(), [&](auto& s) { return s->described().name() == name; });
+  };
+  if (settings.health && !is_served(health->described().name())) own.push_back(health);
+  for (auto& service : services) health->set(service->described().name(), true);
+  if (settings.reflection) {
+    using Version = grpc::Reflection::Version;
+    for (Version version : {Version::kV1, Version::kV1Alpha}) {
+      auto reflection = std::make_shared<grpc::Reflection>(version);
+      if (is_served(reflection->described().name())) continue;
+      for (auto& service : services) reflection->add(service->described());
+      if (settings.health) reflection->add(health->described());
+      own.push_back(std::move(reflection));
+    }
+  }
+  for (auto& service : own)
+    if (Status s = dispatcher->add(service->described(), inbound->own_chain(service)); !s.is_ok()) return s;
+  return {};
 }
 
 Status Server::State::open() {
@@ -143,6 +171,7 @@ Status Server::State::open() {
   ready.get_future().wait();
   started = true;
   inbound->set_ready(true);
+  health->set("", true);
   return {};
 }
 
@@ -160,6 +189,7 @@ void Server::State::accept(Fd socket, std::string peer) {
 bool Server::State::close() {
   if (!std::exchange(started, false)) return !stuck;
   inbound->set_ready(false);
+  health->stop();
   std::promise<void> closed;
   accepting->loop().post([&] {
     acceptors.clear();
@@ -219,6 +249,11 @@ Server& Server::one_loop() {
   return *this;
 }
 
+Server& Server::set_serving(const std::string& service, bool serving) {
+  state_->health->set(service, serving);
+  return *this;
+}
+
 Status Server::start() { return state_->open(); }
 std::vector<std::string> Server::addresses() const { return state_->addresses; }
 bool Server::stop() { return state_->close(); }
@@ -240,6 +275,8 @@ std::string Server::reconfigure(const Settings& wanted) {
   fixed(now.log_file != wanted.log_file, "log.file");
   fixed(now.access_log != wanted.access_log, "log.access");
   fixed(now.tls != wanted.tls, "tls");
+  fixed(now.health != wanted.health, "health");
+  fixed(now.reflection != wanted.reflection, "reflection");
   if (state_->inbound) {
     state_->inbound->set_log_level(wanted.log_level);
     state_->inbound->set_admission({wanted.limit, wanted.rate_limit});

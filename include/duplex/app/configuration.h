@@ -37,6 +37,7 @@ struct ServerSettings {
   int64_t max_streams = 100;  // a connection
   int64_t loops = 0;          // 0: one a core
   Duration coalesce = std::chrono::microseconds(30);
+  bool reflection = false;
   std::optional<TlsServerSettings> tls;
   std::optional<resilience::ServerLimitSettings> limit;
   std::vector<resilience::RateLimitSettings> rate_limit;

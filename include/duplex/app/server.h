@@ -51,7 +51,9 @@ class Server {
     std::string service_name = "duplex";                      // in log lines
     std::string log_file = "stderr";                          // where log lines go: "stderr", "stdout" or a file's path
     LogLevel log_level = LogLevel::kInfo;
-    bool access_log = true;  // a line for every call
+    bool access_log = true;   // a line for every call
+    bool health = true;       // grpc.health.v1, unless a service of that name is served
+    bool reflection = false;  // grpc.reflection, v1 and v1alpha: shows the contract to whoever may call
   };
 
   Server();
@@ -71,6 +73,9 @@ class Server {
   Server& route(std::string_view pattern, RouteHandler handler);
   // A filter around every call, outside the handler and inside the built-in ones, in the order of use().
   Server& use(Filter filter);
+  // What grpc.health.v1 says of a service ("shop.v1.Orders"), or of the server (""). From its start on all are served,
+  // until it stops. From any thread.
+  Server& set_serving(const std::string& service, bool serving);
   // One loop: methods never run at the same time.
   Server& one_loop();
 
