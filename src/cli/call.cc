@@ -3,6 +3,7 @@
 #include "duplex/contract/json.h"
 #include "duplex/runtime/blocking.h"
 #include "duplex/runtime/run.h"
+#include "duplex/service/pipe.h"
 
 namespace duplex::cli {
 namespace {

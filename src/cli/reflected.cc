@@ -38,7 +38,7 @@ Task<Result<std::string>> ask(Context& ctx, Service& peer, const Method& method,
   Outcome outcome = co_await peer.call(ctx, call);
   if (!outcome.status.is_ok()) co_return outcome.status;
   if (out.count == 0) co_return Status::internal("reflection gave no answer");
-  const std::string reply = out.message.bytes.to_string();
+  const std::string reply = out.message->bytes.to_string();
   if (std::string error = first_of(reply, kErrorResponse); !error.empty())
     co_return Status::not_found("reflection: " + first_of(error, 2));
   co_return reply;

@@ -246,6 +246,8 @@ Kind<std::string> address() {
     if (colon == std::string_view::npos || colon == 0) return wrong(t, kHow);
     std::string_view host = t.substr(0, colon), port = t.substr(colon + 1);
     bool bracketed = host.starts_with('[') && host.ends_with(']') && host.size() > 2;
+    if (bracketed && host.find(':') == std::string_view::npos)
+      return wrong(t, ": brackets are for an IPv6 address, such as [::1]:8080");
     if (!bracketed && host.find_first_of(":[]/ @") != std::string_view::npos) return wrong(t, kHow);
     unsigned number = 0;
     auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), number);

@@ -123,7 +123,9 @@ Result<Value> parse_yaml(std::string_view text, std::string source) {
     if (!reader.problems().empty()) return reader.problems().status();
     return value;
   } catch (const YAML::Exception& e) {
-    reader.refuse(reader.place(e.mark), "this is no YAML: " + e.msg);
+    const bool tabs = ("\n" + std::string(text)).find("\n\t") != std::string::npos;
+    reader.refuse(reader.place(e.mark), "this is no YAML: " + e.msg +
+                                            (tabs ? "; a line begins with a tab, and YAML is indented by blanks" : ""));
     return reader.problems().status();
   }
 }

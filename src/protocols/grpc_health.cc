@@ -1,5 +1,6 @@
 #include "duplex/protocols/grpc_health.h"
 
+#include "duplex/service/pipe.h"
 #include "health_contract.h"
 #include "protocols/wire_fields.h"
 

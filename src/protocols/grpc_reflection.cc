@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <set>
 
+#include "duplex/service/pipe.h"
 #include "protocols/wire_fields.h"
 #include "reflection_alpha_contract.h"
 #include "reflection_contract.h"

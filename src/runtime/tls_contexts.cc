@@ -2,7 +2,10 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
+#include <unistd.h>
 
+#include <cerrno>
+#include <cstring>
 #include <map>
 
 #include "duplex/runtime/tls.h"
@@ -21,6 +24,8 @@ std::string last_tls_error() {
 namespace {
 
 Status in_file(const std::string& path, std::string_view what) {
+  if (::access(path.c_str(), R_OK) != 0)
+    return Status::invalid_argument(path + " cannot be read: " + std::strerror(errno));
   return Status::invalid_argument(path + ": " + std::string(what) + ": " + last_tls_error());
 }
 
