@@ -2,6 +2,8 @@
 #include <google/protobuf/descriptor.pb.h>
 #include <gtest/gtest.h>
 
+#include <thread>
+
 #include "duplex/runtime/run.h"
 #include "grpc/health/v1/health.duplex.h"
 #include "protocols/wire_fields.h"
@@ -44,6 +46,7 @@ TEST(OwnServices, AWatchHearsEachChangeAndTheStop) {
   HealthClient health(pair.client);
   std::vector<HealthCheckResponse::ServingStatus> seen;
   Status end;
+  std::thread stopping;
   run([&](Context& ctx) -> Task<void> {
     HealthCheckRequest request;
     request.set_service("talk.v1.Later");
@@ -56,11 +59,12 @@ TEST(OwnServices, AWatchHearsEachChangeAndTheStop) {
         if (seen.size() == 1) pair.server.set_serving("talk.v1.Later", true);
         if (seen.size() == 2) pair.server.set_serving("talk.v1.Later", false);
         if (seen.size() == 3) pair.server.set_serving("talk.v1.Later", true);
-        if (seen.size() == 4) std::thread([&] { pair.server.stop(); }).detach();
+        if (seen.size() == 4) stopping = std::thread([&] { pair.server.stop(); });
       }
     };
     end = co_await health.watch(ctx, request, read);
   });
+  if (stopping.joinable()) stopping.join();
   using S = HealthCheckResponse;
   EXPECT_EQ(seen, (std::vector<HealthCheckResponse::ServingStatus>{S::SERVICE_UNKNOWN, S::SERVING, S::NOT_SERVING,
                                                                    S::SERVING, S::NOT_SERVING}));
