@@ -24,7 +24,7 @@ import attacks
 from frames import Connection, DATA, HEADERS, headers, request, window
 
 MOST_GROWTH = 64  # MiB
-LEAST_CALLS = 200
+LEAST_CALLS = 100
 TRIES = 3
 
 
@@ -121,7 +121,7 @@ def attack(name, program):
         good = GoodClient(server.address)
         good.start()
         attacker.start()
-        until = time.monotonic() + 90
+        until = time.monotonic() + 120
         while time.monotonic() < until and (attacker.is_alive() or len(good.took) < LEAST_CALLS) and good.is_alive():
             most = max(most, server.memory())
             time.sleep(0.02)
