@@ -1,4 +1,4 @@
-"""bench json: octets of JSON text a second, read and written, ours against protobuf's json_util, in process on one core."""
+"""bench json: octets of JSON text a second of CPU, read and written, ours against protobuf's json_util, in process on one core."""
 
 import json
 import os

@@ -140,6 +140,157 @@ TEST_F(JsonTest, BadInputNamesTheField) {
   expect_refused(std::string(300, '[') + std::string(300, ']'), "");
 }
 
+TEST_F(JsonTest, AnErrorNamesThePathAndTheMend) {
+  expect_refused(R"({"companions":[{},{"name":5}]})", "companions[1].name: a string is wanted, not 5");
+  expect_refused(R"({"measurements":{"pulse":{"value":"fast"}}})", "measurements.pulse.value: a number");
+  expect_refused(R"({"doses":[1,2,"x"]})", "doses[2]: ");
+  expect_refused(R"({"followUp":{"patient":{"colour":1}}})",
+                 "followUp.patient.colour: clinic.v1.Patient has no such field");
+  expect_refused(R"({"attachment":{"@type":"type.googleapis.com/clinic.v1.Phone","nr":1}})", "attachment.nr: ");
+  expect_refused(R"({"extra":{"a":[1,{"b":1e999}]}})", "extra.a[1].b: ");
+}
+
+TEST_F(JsonTest, WhatIsNotJsonIsNamedByItsPlace) {
+  expect_refused("{\"id\":\"a\",\n \"class\" \"x\"}", "line 2, column ");
+  expect_refused(R"({"id":"\x"})", "line 1, column 8: id: a string holds an escape that is none");
+  expect_refused(R"({"id":"\ud800"})", "surrogate");
+  expect_refused(R"({"id":"\udc00\ud800"})", "surrogate");
+  expect_refused("{\"id\":\"a\nb\"}", "control character");
+  expect_refused("{\"id\":\"\xff\"}", "UTF-8");
+  expect_refused(R"({"id":"a)", "quote is missing");
+  expect_refused(R"({"id":"a"}])", "");
+  expect_refused(R"({"id":"a"},{})", "one value");
+  expect_refused(R"({"id":"a"} x)", "");
+  expect_refused(R"({"id":"a",})", "");
+  expect_refused(R"({'id':"a"})", "");
+  expect_refused(R"({id:"a"})", "");
+  expect_refused(R"({"tags":["a",]})", "");
+  expect_refused(R"({"tags":["a":1]})", "");
+  expect_refused(R"({"tags":["a"})", "");
+  expect_refused(R"({"confirmed":truex})", "");
+  expect_refused("   ", "empty");
+}
+
+TEST_F(JsonTest, NothingStandsTwice) {
+  expect_refused(R"({"id":"a","id":"b"})", "id: the field stands twice");
+  expect_refused(R"({"costCents":1,"cost_cents":1})", "cost_cents: the field stands twice");
+  expect_refused(R"({"floor_names":{"1":"a","2":"b","1":"c"}})", "floor_names: a key stands twice");
+  expect_refused(R"({"measurements":{"a":{},"":{},"a":{}}})", "measurements: a key stands twice");
+  expect_refused(R"({"extra":{"first_of_two":1,"first_of_twn":2,"first_of_two":3}})", "extra: a key stands twice");
+  expect_refused(R"({"attachment":{"@type":"type.googleapis.com/clinic.v1.Phone","@type":"x/y"}})", "@type");
+  expect_same(R"({"measurements":{"a":{"value":1},"b":{"value":2},"":{"unit":"x"}}})");
+}
+
+TEST_F(JsonTest, NullIsAbsentButInListsAndMaps) {
+  EXPECT_EQ(there_and_back(R"({"id":null,"patient":null,"tags":null,"beds":null,"email":null,"phone":{}})", sparse_),
+            R"({"phone":{}})");
+  expect_same(R"({"anything":null})");
+  expect_same(R"({"notes":{"7":null}})");
+  expect_refused(R"({"tags":[null]})", "tags[0]: null cannot stand in a list");
+  expect_refused(R"({"beds":{"1":null}})", "beds.1: null cannot stand in a map");
+}
+
+TEST_F(JsonTest, NumbersAreExactHoweverTheyAreWritten) {
+  EXPECT_EQ(there_and_back(R"({"serial":18446744073709551615,"cost_cents":9007199254740993})", sparse_),
+            R"({"cost_cents":"9007199254740993","serial":"18446744073709551615"})");
+  EXPECT_EQ(there_and_back(R"({"cost_cents":90071992547409930e-1,"delta":1e3,"offset":"-20.0"})", sparse_),
+            R"({"cost_cents":"9007199254740993","delta":1000,"offset":-20})");
+  for (const char* number :
+       {"5e-324", "1.7976931348623157e+308", "0.1", "-0", "1e+22", "123456789012345680", "0.000001"})
+    expect_same(R"({"doses":[)" + std::string(number) + "]}");
+  expect_refused(R"({"delta":1.5})", "delta: a whole number of 32 bits is wanted, not 1.5");
+  expect_refused(R"({"delta":2147483648})", "delta");
+  expect_refused(R"({"delta":01})", "delta");
+  expect_refused(R"({"dose":1e400})", "dose");
+  expect_refused(R"({"temperature":3.5e38})", "temperature");
+  expect_refused(R"({"dose":NaN})", "dose");
+  expect_refused(R"({"floor":-1})", "floor");
+}
+
+TEST_F(JsonTest, AnAnyMayNameItsTypeLast) {
+  EXPECT_EQ(
+      there_and_back(R"({"attachment":{"number":"1","\u0040type":"type.googleapis.com/clinic.v1.Phone"}})", sparse_),
+      R"({"attachment":{"@type":"type.googleapis.com/clinic.v1.Phone","number":"1"}})");
+  EXPECT_EQ(
+      there_and_back(R"({"attachment":{"value":{"value":"1s","@type":"x/google.protobuf.Duration"},)"
+                     R"("@type":"x/google.protobuf.Any"}})",
+                     sparse_),
+      R"({"attachment":{"@type":"x/google.protobuf.Any","value":{"@type":"x/google.protobuf.Duration","value":"1s"}}})");
+  expect_refused(R"({"attachment":{"number":"1"}})", "@type\" is missing");
+  expect_refused(R"({"attachment":{"@type":"x/google.protobuf.Duration"}})", "\"value\" is missing");
+}
+
+TEST_F(JsonTest, WhatIsUnknownIsSkippedWhereThePolicySaysSoButMustBeJson) {
+  JsonReading lenient;
+  lenient.skip_unknown = true;
+  const auto read = [&](std::string_view json) {
+    auto bytes = json_to_proto(*type_, json, lenient);
+    if (!bytes) return bytes.error().message();
+    return proto_to_json(*type_, bytes->view(), sparse_)->to_string();
+  };
+  EXPECT_EQ(read(R"({"x":{"y":[1,true,"\u00e9",null,{"z":-0.5e3}]},"id":"a","urgency":"URGENCY_NEW"})"),
+            R"({"id":"a"})");
+  EXPECT_EQ(read(R"({"history":["URGENCY_NEW","URGENCY_ROUTINE"],"triage":{"a":"URGENCY_NEW","b":1}})"),
+            R"({"history":["URGENCY_ROUTINE"],"triage":{"b":"URGENCY_ROUTINE"}})");
+  EXPECT_NE(read(R"({"x":[1,{"y":tru}]})").find("x[1].y"), std::string::npos);
+  EXPECT_NE(read(R"({"x":"\q"})").find("escape"), std::string::npos);
+  EXPECT_NE(read(R"({"x":)" + std::string(200, '[') + std::string(200, ']') + "}").find("deep"), std::string::npos);
+}
+
+TEST_F(JsonTest, TheOrderOnTheWireDoesNotMatter) {
+  const auto bytes_of = [&](std::string_view json) { return json_to_proto(*type_, json)->to_string(); };
+  const auto written = [&](const std::string& wire) { return proto_to_json(*type_, wire, sparse_)->to_string(); };
+  EXPECT_EQ(written(bytes_of(R"({"tags":["a"],"patient":{"name":"N"},"id":"1"})") +
+                    bytes_of(R"({"id":"2","tags":["b"],"patient":{"record_number":"7"}})")),
+            R"({"id":"2","patient":{"record_number":"7","name":"N"},"tags":["a","b"]})");
+  // The last member of a oneof, and of its parts those since another one's.
+  const std::string phone = bytes_of(R"({"phone":{"number":"1"}})"), email = bytes_of(R"({"email":"a"})");
+  EXPECT_EQ(written(phone + email), R"({"email":"a"})");
+  EXPECT_EQ(written(email + phone), R"({"phone":{"number":"1"}})");
+  EXPECT_EQ(written(phone + email + bytes_of(R"({"phone":{}})")), R"({"phone":{}})");
+  // Of a map's key the last value; packed and single values of one list.
+  EXPECT_EQ(written(bytes_of(R"({"beds":{"1":{"name":"A"},"2":{}}})") + bytes_of(R"({"beds":{"1":{"name":"B"}}})")),
+            R"({"beds":{"2":{},"1":{"name":"B"}}})");
+  EXPECT_EQ(written(std::string("\x58\x01\x5a\x02\x02\x00\x58\x02", 8)),
+            R"({"history":["URGENCY_ROUTINE","URGENCY_EMERGENCY","URGENCY_UNSPECIFIED","URGENCY_EMERGENCY"]})");
+  // A field with another wire type than its own is an unknown one.
+  EXPECT_EQ(written(std::string("\x08\x01\x0a\x01x", 5)), R"({"id":"x"})");
+}
+
+TEST_F(JsonTest, OptionsChooseHowItIsWritten) {
+  JsonOptions numbers = sparse_;
+  numbers.enums_as_numbers = true;
+  EXPECT_EQ(there_and_back(R"({"urgency":"URGENCY_EMERGENCY","history":[7,1]})", numbers),
+            R"({"urgency":2,"history":[7,1]})");
+  EXPECT_EQ(there_and_back(R"({"ward":"WARD_PAEDIATRICS","urgency":7})", sparse_),
+            R"({"urgency":7,"ward":"WARD_CHILDREN"})");
+}
+
+TEST_F(JsonTest, WhatHasNoJsonFormIsNamedByItsPath) {
+  const auto fault = [&](const std::string& wire) {
+    auto json = proto_to_json(*type_, wire, sparse_);
+    return json ? json->to_string() : json.error().message();
+  };
+  EXPECT_NE(
+      fault(std::string("\x62\x02\x0a\x00\x62\x03\x12\x01\xff", 9)).find("companions[1].name: a text is not UTF-8"),
+      std::string::npos);
+  EXPECT_NE(fault(std::string("\x9a\x01\x05\x0a\x03"
+                              "a_1",
+                              8))
+                .find("visible: the path \"a_1\""),
+            std::string::npos);
+  std::string deep;
+  for (int i = 0; i < 101; ++i) {
+    std::string outer = "\xd2\x01";  // follow_up
+    for (size_t size = deep.size();; size >>= 7) {
+      outer += static_cast<char>((size & 0x7f) | (size > 0x7f ? 0x80 : 0));
+      if (size <= 0x7f) break;
+    }
+    deep = outer + deep;
+  }
+  EXPECT_NE(fault(deep).find("nested more than 100 deep"), std::string::npos);
+}
+
 TEST_F(JsonTest, MalformedBytesAreRefused) {
   for (std::string_view bytes : {std::string_view("\x0a\x05"
                                                   "ab"),
@@ -154,16 +305,6 @@ TEST(JsonText, StringsAreEscapedAndMadeUtf8) {
   EXPECT_EQ(json_string("a\"b\\c\n\x01\xC3\xA9"), "\"a\\\"b\\\\c\\n\\u0001\xC3\xA9\"");
   EXPECT_EQ(json_string("\xFF\xC0\x80"), "\"\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD\"");
   EXPECT_EQ(json_string("\x7f"), "\"\x7f\"");
-}
-
-TEST(JsonText, ASingleValueCannotOpenMoreThanItCloses) {
-  EXPECT_TRUE(is_single_json_value(R"({"a":[1,2],"b":"}"})"));
-  EXPECT_TRUE(is_single_json_value(R"( [1, 2] )"));
-  EXPECT_FALSE(is_single_json_value(R"(1,"x":2)"));
-  EXPECT_FALSE(is_single_json_value(R"([1],"x":[2])"));
-  EXPECT_FALSE(is_single_json_value(R"(1},"x":{"y":2)"));
-  EXPECT_FALSE(is_single_json_value(R"('a",b')"));
-  EXPECT_FALSE(is_single_json_value(R"(["a)"));
 }
 
 TEST(JsonText, FindsAMember) {

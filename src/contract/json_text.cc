@@ -103,8 +103,6 @@ std::string json_string(std::string_view text) {
   return out;
 }
 
-bool is_single_json_value(std::string_view text) { return skip_value(text, 0) == text.size(); }
-
 std::vector<std::string_view> json_items(std::string_view json) {
   std::vector<std::string_view> items;
   size_t at = 0;

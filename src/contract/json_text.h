@@ -16,10 +16,6 @@ std::string json_string(std::string_view text);
 size_t utf8_length(std::string_view text, size_t at);
 bool is_utf8(std::string_view text);
 
-// Whether `text` is at most one JSON value: it closes nothing that it did not open and has no comma outside. So it can
-// be put into a JSON object without changing anything but its own member. The value itself may still be malformed.
-bool is_single_json_value(std::string_view text);
-
 // The value of a member of the JSON object `json`, as text; nullopt if it has none. `name` must need no escape.
 std::optional<std::string_view> find_json_member(std::string_view json, std::string_view name);
 

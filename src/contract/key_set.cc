@@ -35,7 +35,8 @@ uint64_t hash(const Key& key, const char* base) {
     std::memcpy(&part, base + key.from + std::min<size_t>(i, key.size - 8), 8);
     h = (h ^ h >> 32 ^ part) * 0xbf58476d1ce4e5b9u;
   }
-  return h ^ h >> 29;
+  h = (h ^ h >> 32) * 0x94d049bb133111ebu;  // the low bits are used, and texts most often differ in high ones
+  return h ^ h >> 32;
 }
 
 }  // namespace
