@@ -408,15 +408,13 @@ bool Http2Session::on_goaway(const FrameHead& head, std::string_view payload) {
   if (head.stream != 0) return broken(Http2Error::kProtocolError, "GOAWAY on a stream");
   if (payload.size() < 8) return broken(Http2Error::kFrameSizeError, "GOAWAY of less than 8 octets");
   if (!spend_on_control()) return false;
+  if (is_server()) return true;  // it speaks of streams that we would open; it may go on, and closes when it is done
   const uint32_t last = read_u32(payload.data()) & kLargestId;
-  if (!is_server()) {
-    draining_ = true;
-    // What the peer did not take: it surely never saw them (section 6.8).
-    streams_.for_each_open([&](Http2Stream& stream) {
-      if (stream.id_ > last) close_stream(stream, static_cast<uint32_t>(Http2Error::kRefusedStream));
-    });
-  }
-  going_away_ = true;
+  draining_ = going_away_ = true;
+  // What the peer did not take: it surely never saw them (section 6.8).
+  streams_.for_each_open([&](Http2Stream& stream) {
+    if (stream.id_ > last) close_stream(stream, static_cast<uint32_t>(Http2Error::kRefusedStream));
+  });
   want_write();
   note_change();
   return true;
