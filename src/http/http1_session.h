@@ -3,10 +3,10 @@
 
 #include <string>
 
+#include "duplex/http/connected.h"
 #include "duplex/http/exchange.h"
 #include "http/http1_body.h"
 #include "http/http1_parser.h"
-#include "duplex/http/connected.h"
 #include "http/socket_io.h"
 
 namespace duplex::http {

@@ -4,8 +4,7 @@
 
 namespace duplex::http {
 
-Http2Client::Http2Client(Loop& loop, Connected socket, const Limits& limits, Notifier& changed)
-{
+Http2Client::Http2Client(Loop& loop, Connected socket, const Limits& limits, Notifier& changed) {
   const Bytes early = std::move(socket.early);
   session_ = std::make_unique<Http2Session>(nullptr, loop, std::move(socket), limits);
   session_->set_also_notified(&changed);

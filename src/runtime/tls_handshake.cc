@@ -27,8 +27,9 @@ class SocketReady final : public Watch {
 };
 
 Status lost(int error) {
-  return Status::unavailable(error ? std::string("TLS: the connection was lost in the handshake: ") + std::strerror(error)
-                                   : "TLS: the other side closed the connection in the handshake");
+  return Status::unavailable(error
+                                 ? std::string("TLS: the connection was lost in the handshake: ") + std::strerror(error)
+                                 : "TLS: the other side closed the connection in the handshake");
 }
 
 // Sends what the session has for the network, as far as the socket takes it.

@@ -161,7 +161,7 @@ Task<void> into_client(Context& ctx, int ours, int theirs, std::string_view octe
   Notifier changed;
   http::Limits limits;
   limits.max_head = 4096;
-  http::Http2Client client(ctx.loop(), ours, "fuzzer", limits, changed);
+  http::Http2Client client(ctx.loop(), http::Connected(ours, "fuzzer"), limits, changed);
   http::Head head;
   head.method = "POST";
   head.scheme = "http";

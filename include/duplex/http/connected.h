@@ -9,8 +9,8 @@
 namespace duplex::http {
 
 struct Connected {
-  int fd = -1;       // non-blocking; the connection's from now on
-  std::string peer;  // "10.0.0.7:51324"
+  int fd = -1;                      // non-blocking; the connection's from now on
+  std::string peer;                 // "10.0.0.7:51324"
   std::unique_ptr<TlsSession> tls;  // null: in the clear. Its handshake is done
   Bytes early;                      // what came with the handshake's last octets
 

@@ -22,7 +22,7 @@ class ServerConnection {
 struct ServerOptions {
   Limits limits;
   std::shared_ptr<TlsServer> tls;  // null: in the clear
-  Handler* handler = nullptr;  // outlives the connection
+  Handler* handler = nullptr;      // outlives the connection
 };
 
 // Serves the accepted, non-blocking socket `fd` until it ends; owns fd. `ctx` is the parent of all its exchanges'
