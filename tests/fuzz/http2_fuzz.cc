@@ -68,7 +68,8 @@ class Echo final : public http::Handler {
 // The fuzzer's end of the socket.
 class Other {
  public:
-  explicit Other(int fd) : fd_(fd) {}
+  // `frames`: it speaks HTTP/2, so that what comes must be that, too.
+  Other(int fd, bool frames) : fd_(fd), frames_(frames) {}
   ~Other() { ::close(fd_); }
   void send(std::string_view octets) {
     [[maybe_unused]] auto n = ::send(fd_, octets.data(), octets.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -77,6 +78,7 @@ class Other {
   void take() {
     char room[65536];
     for (ssize_t n; (n = ::recv(fd_, room, sizeof room, MSG_DONTWAIT)) > 0;) {
+      if (!frames_) continue;
       std::string_view octets(room, static_cast<size_t>(n));
       const size_t skipped = std::min(to_skip_, octets.size());
       octets.remove_prefix(skipped);
@@ -121,6 +123,7 @@ class Other {
     }
   }
   const int fd_;
+  const bool frames_;
   FrameReader reader_;
   size_t to_skip_ = 0;
   bool ended_ = false;
@@ -150,7 +153,7 @@ Task<void> into_server(Context& ctx, int ours, int theirs, std::string_view octe
   Scope scope(own);
   scope.spawn([&](Context& c) { return http::serve_connection(c, ours, "fuzzer", options, nullptr); });
   {
-    Other other(theirs);
+    Other other(theirs, octets.starts_with(http::kHttp2Preface));
     co_await play(ctx, other, octets, slice);
   }
   scope.cancel(Status::cancelled("the input has ended"));
@@ -173,7 +176,7 @@ Task<void> into_client(Context& ctx, int ours, int theirs, std::string_view octe
     if (x) x->send(std::string(70'000, 'x'));
   }
   {
-    Other other(theirs);
+    Other other(theirs, true);
     other.skip(http::kHttp2Preface.size());
     co_await play(ctx, other, octets, slice);
   }
