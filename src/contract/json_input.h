@@ -73,6 +73,10 @@ class JsonInput {
   // Looks at all that is in the value, and takes nothing.
   bool skip(ondemand::value& value, int depth);
 
+  // How many octets from `at` on may be read.
+  size_t left(const char* at) const {
+    return static_cast<size_t>(json_.data() + json_.size() - at) + simdjson::SIMDJSON_PADDING;
+  }
   bool object_of(ondemand::value& value, ondemand::object& object, std::string_view what, int depth);
   bool array_of(ondemand::value& value, ondemand::array& array, std::string_view what, int depth);
 

@@ -84,7 +84,9 @@ const FieldTable* JsonReader::find(const MessageTable& type, ondemand::raw_json_
   // Most often they come in the order of their numbers, and then no name needs to be looked up.
   if (next < type.fields.size()) {
     const FieldTable& guess = type.fields[next];
-    if (is_name(guess.key, key.raw()) || is_name(guess.json_key, key.raw())) {
+    const size_t left = input_.left(key.raw());
+    if ((guess.key.size() <= left && is_name(guess.key, key.raw())) ||
+        (guess.json_key.size() <= left && is_name(guess.json_key, key.raw()))) {
       ++next;
       return &guess;
     }
@@ -249,7 +251,8 @@ bool JsonReader::map_key(const FieldTable& key, ondemand::raw_json_string raw, u
   if (!input_.text_of(raw, text)) return false;
   out_.need(8 + ByteOutput::kMostVarint + text.size());
   if (key.kind != Kind::kString) {
-    if (!number_of_text(key.kind, text, true, bits)) return false;
+    const std::string_view wanted = number_of_text(key.kind, text, true, bits);
+    if (!wanted.empty()) return input_.wanted(wanted, "\"" + std::string(text) + "\"");
     out_.put_tag(key.tag, key.tag_size);
     put_number(key.kind, bits);
     return true;

@@ -46,7 +46,8 @@ class JsonReader {
   // A number, bool or enum as it stands on the wire. `skipped` becomes true for a name that an enum does not have,
   // where the policy says so.
   bool number(const FieldTable& field, ondemand::value& value, uint64_t& bits, bool& skipped);
-  bool number_of_text(Kind kind, std::string_view text, bool quoted, uint64_t& bits);
+  // Empty: good; else what is wanted.
+  static std::string_view number_of_text(Kind kind, std::string_view text, bool quoted, uint64_t& bits);
   bool enum_number(const EnumTable& type, ondemand::value& value, uint64_t& bits, bool& skipped);
   void put_number(Kind kind, uint64_t bits);
 

@@ -63,13 +63,13 @@ bool JsonReader::bytes(const FieldTable& field, ondemand::value& value, Zero zer
   std::string_view text;
   bool quoted = false;
   if (!input_.text_of(value, text, quoted)) return false;
-  if (!quoted) return input_.wanted("a string of base64", text);
+  if (!quoted) return input_.wanted("a string of base64", JsonInput::token(value));
   if (text.empty() && zero == Zero::kIsLeftOut) return true;
   const size_t size = base64_decoded_size(text);
   out_.need(8 + ByteOutput::kMostVarint + size);
   out_.put_tag(field.tag, field.tag_size);
   out_.put_varint(size);
-  if (!base64_decode(text, out_.at())) return input_.wanted("base64", text);
+  if (!base64_decode(text, out_.at())) return input_.wanted("base64", JsonInput::token(value));
   out_.move_to(out_.at() + size);
   return true;
 }
@@ -79,53 +79,48 @@ bool JsonReader::number(const FieldTable& field, ondemand::value& value, uint64_
   std::string_view text;
   bool quoted = false;
   if (!input_.text_of(value, text, quoted)) return false;
-  if (quoted && field.kind == Kind::kBool) return input_.wanted("true or false", "a string");
-  return number_of_text(field.kind, text, quoted, bits);
+  std::string_view wanted = "true or false";
+  if (!quoted || field.kind != Kind::kBool) wanted = number_of_text(field.kind, text, quoted, bits);
+  return wanted.empty() || input_.wanted(wanted, JsonInput::token(value));
 }
 
-bool JsonReader::number_of_text(Kind kind, std::string_view text, bool quoted, uint64_t& bits) {
+std::string_view JsonReader::number_of_text(Kind kind, std::string_view text, bool quoted, uint64_t& bits) {
   int64_t whole = 0;
   switch (kind) {
     case Kind::kInt32:
     case Kind::kSint32:
     case Kind::kSfixed32:
-      if (!parse_whole(text, kLeast<int32_t>, kMost<int32_t>, whole))
-        return input_.wanted("a whole number of 32 bits", text);
+      if (!parse_whole(text, kLeast<int32_t>, kMost<int32_t>, whole)) return "a whole number of 32 bits";
       bits = kind == Kind::kSint32 ? wire::zigzag(whole) : static_cast<uint64_t>(whole);
-      return true;
+      return {};
     case Kind::kInt64:
     case Kind::kSint64:
     case Kind::kSfixed64:
-      if (!parse_whole(text, kLeast<int64_t>, kMost<int64_t>, whole))
-        return input_.wanted("a whole number of 64 bits", text);
+      if (!parse_whole(text, kLeast<int64_t>, kMost<int64_t>, whole)) return "a whole number of 64 bits";
       bits = kind == Kind::kSint64 ? wire::zigzag(whole) : static_cast<uint64_t>(whole);
-      return true;
+      return {};
     case Kind::kUint32:
     case Kind::kFixed32:
-      return parse_whole(text, kMost<uint32_t>, bits) ||
-             input_.wanted("a whole number of 32 bits, not negative,", text);
+      return parse_whole(text, kMost<uint32_t>, bits) ? "" : "a whole number of 32 bits, not negative,";
     case Kind::kUint64:
     case Kind::kFixed64:
-      return parse_whole(text, kMost<uint64_t>, bits) ||
-             input_.wanted("a whole number of 64 bits, not negative,", text);
+      return parse_whole(text, kMost<uint64_t>, bits) ? "" : "a whole number of 64 bits, not negative,";
     case Kind::kDouble: {
       double real = 0;
-      if (!parse_real(text, real) && !(quoted && named_real(text, real)))
-        return input_.wanted("a number that a double can hold", text);
+      if (!parse_real(text, real) && !(quoted && named_real(text, real))) return "a number that a double can hold";
       bits = std::bit_cast<uint64_t>(real);
-      return true;
+      return {};
     }
     case Kind::kFloat: {
       float real = 0;
-      if (!parse_real(text, real) && !(quoted && named_real(text, real)))
-        return input_.wanted("a number that a float can hold", text);
+      if (!parse_real(text, real) && !(quoted && named_real(text, real))) return "a number that a float can hold";
       bits = std::bit_cast<uint32_t>(real);
-      return true;
+      return {};
     }
     default:
-      if (text != "true" && text != "false") return input_.wanted("true or false", text);
+      if (text != "true" && text != "false") return "true or false";
       bits = text == "true";
-      return true;
+      return {};
   }
 }
 
@@ -139,7 +134,7 @@ bool JsonReader::enum_number(const EnumTable& type, ondemand::value& value, uint
       skipped = true;
       return true;
     }
-    if (!found) return input_.wanted("the name of a value of " + std::string(type.full_name), text);
+    if (!found) return input_.wanted("the name of a value of " + std::string(type.full_name), JsonInput::token(value));
     bits = static_cast<uint64_t>(static_cast<int64_t>(*found));
     return true;
   }

@@ -54,7 +54,8 @@ bool JsonReader::any_type(ondemand::object& object, const Type*& type) {
     if (!quoted) return input_.wanted("the URL of a type", url) || input_.in_member(field.key());
     const size_t slash = url.rfind('/');
     if (slash == std::string_view::npos || slash + 1 == url.size())
-      return input_.wanted("the URL of a type, as type.googleapis.com/package.Message,", url) ||
+      return input_.wanted("the URL of a type, as type.googleapis.com/package.Message,",
+                           JsonInput::token(field.value())) ||
              input_.in_member(field.key());
     type = contract_.find_type(url.substr(slash + 1));
     if (!type) {
@@ -104,7 +105,7 @@ bool JsonReader::time_point(ondemand::value& value) {
   int64_t seconds = 0;
   int32_t nanos = 0;
   if (!quoted || !parse_time_point(text, seconds, nanos))
-    return input_.wanted("a time of the years 1 to 9999, as \"2026-03-01T09:30:00Z\",", text);
+    return input_.wanted("a time of the years 1 to 9999, as \"2026-03-01T09:30:00Z\",", JsonInput::token(value));
   return put_time(seconds, nanos);
 }
 
@@ -115,7 +116,7 @@ bool JsonReader::time_span(ondemand::value& value) {
   int64_t seconds = 0;
   int32_t nanos = 0;
   if (!quoted || !parse_time_span(text, seconds, nanos))
-    return input_.wanted("a duration in seconds, as \"1.5s\",", text);
+    return input_.wanted("a duration in seconds, as \"1.5s\",", JsonInput::token(value));
   return put_time(seconds, nanos);
 }
 
