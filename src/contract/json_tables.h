@@ -90,6 +90,21 @@ struct FieldTable {
   std::string_view json_name;  // "priceCents"
   std::string key;             // `,"price_cents":`
   std::string json_key;        // `,"priceCents":`
+
+  // What counts of a number on the wire: of a bool whether it is zero, of 32 bits no more than these.
+  uint64_t significant(uint64_t bits) const {
+    switch (kind) {
+      case Kind::kBool:
+        return bits != 0;
+      case Kind::kInt32:
+      case Kind::kUint32:
+      case Kind::kSint32:
+      case Kind::kEnum:
+        return static_cast<uint32_t>(bits);
+      default:
+        return bits;
+    }
+  }
 };
 
 struct MessageTable {

@@ -253,6 +253,10 @@ TEST_F(JsonTest, TheOrderOnTheWireDoesNotMatter) {
             R"({"beds":{"2":{},"1":{"name":"B"}}})");
   EXPECT_EQ(written(std::string("\x58\x01\x5a\x02\x02\x00\x58\x02", 8)),
             R"({"history":["URGENCY_ROUTINE","URGENCY_EMERGENCY","URGENCY_UNSPECIFIED","URGENCY_EMERGENCY"]})");
+  EXPECT_EQ(written(std::string("\x52\x04\x08\x04\x10\x01\x52\x04\x08\x01\x10\x02", 12)),
+            R"({"answers":{"true":"2"}})");
+  // Of 32 bits those above do not count.
+  EXPECT_EQ(written(std::string("\xb0\x03\x80\x80\x80\x80\x10", 7)), "{}");
   // A field with another wire type than its own is an unknown one.
   EXPECT_EQ(written(std::string("\x08\x01\x0a\x01x", 5)), R"({"id":"x"})");
 }

@@ -170,7 +170,7 @@ bool JsonWriter::map_keys(const FieldTable& field, size_t first, size_t end, std
     while (reader.next(found)) {
       if (found.number != 1 || found.type != key_field.wire) continue;
       text = found.bytes;
-      bits = found.value;
+      bits = key_field.significant(found.value);
     }
     if (!reader.ok()) return malformed();
     if (key_field.kind == Kind::kString) {

@@ -114,6 +114,7 @@ bool WireParts::read(const MessageTable& type, std::string_view bytes) {
     switch (wire) {
       case wire::Type::kVarint:
         if (!walk.varint(part.bits)) return false;
+        part.bits = field->significant(part.bits);
         break;
       case wire::Type::kFixed64:
         if (!walk.fixed(part.bits, 8)) return false;
