@@ -73,7 +73,7 @@ class TlsServer {
   // INVALID_ARGUMENT names the file and the mistake: not there, not PEM, a key of another certificate.
   static Result<std::shared_ptr<TlsServer>> make(TlsServerSettings settings);
   ~TlsServer();
-  // For an accepted connection. `protocols`: those offered by ALPN, the best first ("h2", "http/1.1").
+  // For an accepted connection; by ALPN it takes "h2" before "http/1.1". Null: out of memory.
   std::unique_ptr<TlsSession> accept() const;
   // Reads the files again. An error leaves all as it was. Tickets given out before stay good.
   Status reload();
@@ -88,13 +88,13 @@ class TlsServer {
   std::shared_ptr<const Contexts> contexts_;
 };
 
-// Files that have changed are read again by themselves, before a connection that is made a second later or more; wrong
-// ones are left alone.
+// Files that have changed are read again by themselves: a connection sees the change, and the next one that is made a
+// second later or more is made with it. Wrong ones are left alone.
 class TlsClient {
  public:
   static Result<std::shared_ptr<TlsClient>> make(TlsClientSettings settings);
   ~TlsClient();
-  // For a connection to `host`, an IP address or a name. `protocols` go to ALPN.
+  // For a connection to `host`, an IP address or a name. `protocols` go to ALPN. Null: out of memory.
   std::unique_ptr<TlsSession> connect(const std::string& host, std::vector<std::string> protocols) const;
 
  private:
